@@ -187,9 +187,12 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     this.crash(error)
   }
 
-  /** A call that waits here may not run now; never, if another host has the node. */
+  /**
+   * A call that waits here may not run now; never, if another host has the node. When the mailbox goes on, it
+   * asks anew.
+   */
   holds(goOn: () => void): boolean {
-    return this.isElsewhere || this.services.fence.holds(() => void (this.isElsewhere || goOn()))
+    return this.isElsewhere || this.services.fence.holds(goOn)
   }
 
   /** The same for what has waited elsewhere. */

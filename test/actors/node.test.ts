@@ -8,6 +8,7 @@ import { defaultSettings } from '../../actors/base/settings.js'
 import { Node } from '../../actors/node/node.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Journal } from '../../actors/state/journal.js'
+import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
 import { type NodeRecord, stateSlot } from '../../core/model/nodeRecord.js'
 import { kinds } from '../../core/wire/envelope.js'
@@ -200,6 +201,7 @@ test('a node that crashes with a lost state reads its record at once; one that u
   t.deepEqual(done(), [])
   starting.open()
   await node.whenRestarted()
+  t.is(node.life.state, 'serving')
   t.false(done().some((entry) => entry.startsWith('reports')))
   const kept = await open()
   kept.node.beginUpgrade()
@@ -310,4 +312,77 @@ test('a node calls in the trace of the call that runs, and else in none', async 
   const changing = { trace: '00-1-2-01' }
   Object.defineProperty(node.software, 'changeover', { value: changing, configurable: true })
   t.is(node.trace, '00-1-2-01')
+})
+
+test('a node that crashes again soon after its restart waits before the next one', async (t) => {
+  const { node, done, clock, starting } = await open()
+  starting.open()
+  node.serve()
+  node.crash(new Error('disk full'))
+  await node.whenRestarted()
+  done()
+  node.crash(new Error('still full'))
+  await turns(clock)
+  t.false(done().includes('its object starts'))
+  t.is(node.life.state, 'restarting')
+  clock.advance(defaultSettings.backoffMsMax)
+  await node.whenRestarted()
+  t.true(done().includes('its object starts'))
+})
+
+test('only a restart that is under way ends: a node that serves is not told twice', async (t) => {
+  const { node, done } = await open()
+  node.serve()
+  done()
+  node.restarted()
+  t.deepEqual(done(), [])
+})
+
+test('nothing that waits runs where another host has the node, though its own host may serve', async (t) => {
+  const { node, clock, fence } = await open()
+  const ran: string[] = []
+  node.serve()
+  const running = gate()
+  node.mailbox.post({ run: () => running.pass() })
+  node.mailbox.post({ run: () => void ran.push('late') })
+  node.leaveToOthers(0)
+  t.false(fence.isHolding)
+  running.open()
+  await turns(clock)
+  t.deepEqual(ran, [])
+})
+
+test('a node listens for the events of its chain, from when it has one', async (t) => {
+  const { node } = await open()
+  const [own, service] = ['theseus.shop.node.n1', 'theseus.shop.service.notes']
+  t.deepEqual(node.subjects, [own, service])
+  const chain = { links: [{ hears: new Map([['opened', 1]]) }] }
+  Object.defineProperties(node.software, { hasChain: { value: true }, chain: { value: chain } })
+  t.deepEqual(node.subjects, [own, service, 'theseus.shop.event.opened'])
+  const heard: unknown[] = []
+  Object.assign(node.receiving.subscriptions, { hear: (of: unknown) => void heard.push(of) })
+  node.chainChanged(chain as never)
+  t.deepEqual(heard, [chain])
+})
+
+test('what comes for a part of the node goes to that part', async (t) => {
+  const { node } = await open()
+  const log: unknown[] = []
+  const note =
+    (what: string) =>
+    (...more: readonly unknown[]) =>
+      void log.push([what, ...more])
+  Object.assign(node.pass, { failed: note('pass') })
+  Object.assign(node.receiving, { accept: note('accept'), callSelf: note('callSelf') })
+  const fault = new Fault('upgrade.record', 'no')
+  node.recordFailed(fault)
+  const { call } = callOf(node)
+  node.accept(call)
+  const timer = { begins: () => true } as never
+  node.callSelf(timer, 'all', [1])
+  t.deepEqual(log, [
+    ['pass', fault],
+    ['accept', call],
+    ['callSelf', timer, 'all', [1]],
+  ])
 })
