@@ -66,7 +66,7 @@ export const faultCodes = {
   'protocol.call-cycle': {
     retryable: false,
     means:
-      'the call came back to a node that is busy with the call it is made for, has ended that call already, or waits for it in `start()` or `stop()`',
+      'the call came back to a node that is busy with the outer call, has ended it, or waits for it in `start()` or `stop()`',
   },
   'protocol.query-writes': { retryable: false, means: 'a query wrote to the state, or called a command of the next object' },
   'protocol.not-here': {

@@ -4,8 +4,7 @@
  */
 
 export const lineLengthMax = 100
-/** The aim is 25. The rest is room for a sentence that names things. */
-export const sentenceWordsMax = 30
+export const sentenceWordsMax = 25
 
 /** One line for each breach: the line of the page, the rule, and the text. */
 export function breachesOf(page: string): string[] {
