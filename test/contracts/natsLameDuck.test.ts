@@ -123,7 +123,8 @@ test.serial(
     }
     await down
     const asked = sent.slice(from)
-    await until(() => answers.length >= asked.length * 2 && answers.at(-1) === sent.at(-1), 'the last answers')
+    // The two subscriptions have each their own way: the last answer says nothing of those before it.
+    await until(() => answers.filter((text) => Number(text) >= from).length >= asked.length * 2, 'two answers to each')
     for (const texts of [plain, grouped]) {
       const counts = countOf(texts)
       t.deepEqual(asked.filter((text) => counts.get(text) !== 1).slice(0, 5), [])
