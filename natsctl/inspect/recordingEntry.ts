@@ -3,24 +3,16 @@
  * it. One line of a recording each.
  */
 
-import type { NodeRow, Phase, Version } from 'theseus-actors'
+import type { NodeRow, Version } from 'theseus-actors'
 import { isSeen, isVersion, type Seen, type StatechartDescription } from 'theseus-actors/operator'
 
 /** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
-export interface RowEntry {
+export interface RowEntry extends Pick<NodeRow, RowKey> {
   readonly type: 'row'
   readonly at: number
-  readonly nodeId: string
-  readonly hostId: string
-  readonly service: string
-  readonly className: string
-  readonly version: Version
-  readonly phase: Phase
-  readonly target: Version | null
-  readonly reason: string | null
-  readonly since: number
-  readonly alive: boolean
 }
+
+type RowKey = 'nodeId' | 'hostId' | 'service' | 'className' | 'version' | 'phase' | 'target' | 'reason' | 'since' | 'alive'
 
 /** A version that is installed. */
 export interface VersionEntry {
