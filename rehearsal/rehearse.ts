@@ -16,7 +16,7 @@ import { habits, usualHabits } from './world/code/habits.js'
 import { dimensionsOf } from './world/operations/dimensions.js'
 import type { Plan } from './world/plan.js'
 import { planOf } from './world/planGenerator.js'
-import { failureOf, storyOf } from './world/report.js'
+import { failureOf, storyOf, violationsOf } from './world/report.js'
 import { shrink } from './world/shrink.js'
 import { play, type Result } from './world/world.js'
 
@@ -36,13 +36,23 @@ const among =
   values.habits === undefined
     ? usualHabits
     : habits.filter((name) => values.habits!.split(',').some((each) => each === 'all' || each === name))
+/** A plan follows from its seed and from these. */
+const flags = (['with', 'habits'] as const)
+  .flatMap((name) => (values[name] === undefined ? [] : [` --${name} ${values[name]}`]))
+  .join('')
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 if (values.seed !== undefined) {
   const plan = planOf(Number(values.seed), asked, among)
   const result = await play(plan)
   say(`${storyOf(plan)}\n\n${result.trace.join('\n')}\n\ndigest ${result.digest}`)
-  if (result.violations.length > 0) await fail(plan, result)
+  // The rules that are broken come last: above them are thousands of lines.
+  if (result.violations.length > 0 && values.shrink === true) {
+    const smaller = await shrink(plan, result.violations[0]!.rule)
+    say(`\nThe plan with all left out that the broken rule does without:\n${storyOf(smaller)}`)
+    say(violationsOf(smaller, await play(smaller)))
+  } else say(violationsOf(plan, result))
+  if (result.violations.length > 0) process.exitCode = 1
 } else {
   const seeds = Number(values.seeds ?? 2_000)
   const from = Number(values.from ?? 1)
@@ -69,9 +79,9 @@ if (values.seed !== undefined) {
 async function fail(plan: Plan, result: Result): Promise<void> {
   process.exitCode = 1
   if (values.shrink !== true) {
-    say(failureOf(plan, result))
+    say(failureOf(plan, result, flags))
     return
   }
   const smaller = await shrink(plan, result.violations[0]!.rule)
-  say(failureOf(smaller, await play(smaller)))
+  say(failureOf(smaller, await play(smaller), flags))
 }

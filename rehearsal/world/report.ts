@@ -33,15 +33,24 @@ export function storyOf(plan: Plan): string {
   ].join('\n')
 }
 
-/** The report of a failing seed: what was violated, the plan, and how to see it again. */
-export function failureOf(plan: Plan, result: Result): string {
-  const violations = result.violations.map(({ rule, what, atMs }) => `  ${rule} at ${Math.round(atMs)} ms: ${what}`)
+/**
+ * The report of a failing seed among others: what was violated, the plan, and how to see it again.
+ *
+ * @param flags those that belong to the plan, with a space before each
+ */
+export function failureOf(plan: Plan, result: Result, flags = ''): string {
   return [
-    `Seed ${plan.seed} fails`,
-    ...violations,
+    violationsOf(plan, result),
     storyOf(plan),
-    `Again, with everything that happened: npm run rehearse -- --seed ${plan.seed}`,
+    `Again, with everything that happened: npm run rehearse -- --seed ${plan.seed}${flags}`,
   ].join('\n')
+}
+
+/** The rules that a run broke, with the virtual time. */
+export function violationsOf(plan: Plan, result: Result): string {
+  if (result.violations.length === 0) return `Seed ${plan.seed} breaks no rule`
+  const violations = result.violations.map(({ rule, what, atMs }) => `  ${rule} at ${Math.round(atMs)} ms: ${what}`)
+  return [`Seed ${plan.seed} fails`, ...violations].join('\n')
 }
 
 function upgradeText({
