@@ -74,7 +74,7 @@ async function report(files: readonly NewFile[], flags: NewUpgradeFlags): Promis
     decisions,
     notes: compiled?.notes ?? [],
     next: [
-      ...(decisions.length === 0 ? [] : ['decide, as docs/writing-upgrades.md of theseus says']),
+      ...(decisions.length === 0 ? [] : ['decide, as node_modules/theseus-actors/docs/writing-upgrades.md says']),
       built === undefined ? `npx tsc, and then node --test on what it makes of ${test.path}` : `npx tsc && node --test ${built}`,
       `npx natsctl upgrade build ${upgrade.path}`,
     ],

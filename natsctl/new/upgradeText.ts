@@ -50,7 +50,7 @@ export function upgradeText(title: string, comparison: Comparison, modules: Modu
   return `/**
  * ${title.replaceAll('*/', '* /').replaceAll('\n', ' ')}: ${old.exportName} → ${next.exportName}.
  *
- * Each text that "satisfies 'decided'" is yours to decide: write code in its place. See docs/writing-upgrades.md of theseus.
+ * Each text that "satisfies 'decided'" is yours to decide: write code in its place. See docs/writing-upgrades.md of theseus-actors.
  */
 import { ${words.join(', ')} } from 'theseus-actors'
 ${importsOf(modules, [old, next])}

@@ -189,6 +189,11 @@ export function shellWord(value: string): string {
   return /["'{} ]/.test(value) ? `'${value.replaceAll("'", `'\\''`)}'` : value
 }
 
+/** How a shell finds it: one that was started by npx may be in no folder of `PATH`. */
+export function natsctlIn(env: NodeJS.ProcessEnv): string {
+  return env.npm_lifecycle_event === 'npx' ? 'npx natsctl' : 'natsctl'
+}
+
 export function textLines(event: UpEvent): void {
   const line = (what: string, where: string, more: string): void =>
     print(`${padded(what, 16)}${padded(where, 32)}${more}`.trimEnd())
@@ -210,7 +215,7 @@ export function textLines(event: UpEvent): void {
           .map(([name, value]) => `${name}=${shellWord(value)}`)
           .join(' ')}`,
       )
-      print('  natsctl node ls')
+      print(`  ${natsctlIn(process.env)} node ls`)
       return
   }
 }

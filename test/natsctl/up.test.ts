@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { newKey } from 'theseus-actors/nkeys'
 import { Failure } from '../../natsctl/output/exitCodes.js'
 import { findServer, kinds } from '../../natsctl/up/localServer.js'
+import { natsctlIn } from '../../natsctl/up/localSystem.js'
 import { until } from '../support/eventually.js'
 import { freePort } from '../support/freePort.js'
 import { descendants, isRunning, NatsctlProcess, natsctl, newDirectory, type Process, root } from './natsctlProcess.js'
@@ -167,6 +168,12 @@ test('a directory has one system at a time', async (t) => {
   t.regex(second.stderr, new RegExp(`^error: "natsctl up" runs on .* already, as process ${up.child.pid}\n$`))
   up.child.kill('SIGTERM')
   t.is((await up.ended).code, 0)
+})
+
+test('the next command is told as a shell finds natsctl, with npx where npx started it', (t) => {
+  t.is(natsctlIn({ npm_lifecycle_event: 'npx' }), 'npx natsctl')
+  t.is(natsctlIn({ npm_lifecycle_event: 'start' }), 'natsctl')
+  t.is(natsctlIn({}), 'natsctl')
 })
 
 test('a class that the module does not have is one line that names the field, and everything is ended again', async (t) => {
