@@ -4,7 +4,7 @@
  */
 import type { Roles } from '../../core/model/allow.js'
 import type { NodeFacts } from '../../core/model/nodeFilter.js'
-import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
+import { defaultServiceLimit, type ServiceLimit } from '../../core/schedules/serviceLimit.js'
 
 export interface HostSettings {
   readonly system: string
@@ -238,7 +238,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   passPauseMs: 5,
   passPauseMsMax: 1_000,
   sweepKeysPerCommit: 1_000,
-  limit: { percent: 25 },
+  limit: defaultServiceLimit,
   phasesKeptMax: 10_000,
   lookersMax: 8,
   tellingsMax: 32,
