@@ -113,7 +113,7 @@ export class Mailbox {
   /** Holds all turns from now on; resolves when the running one has finished. */
   close(): Promise<void> {
     this.#open = false
-    if (this.#idle !== undefined) this.#checkIdle()
+    this.#checkIdle()
     if (this.#running === undefined) return Promise.resolve()
     return new Promise((resolve) => (this.#drained ??= []).push(resolve))
   }
@@ -220,12 +220,12 @@ export class Mailbox {
     const drained = this.#drained
     this.#drained = undefined
     if (drained !== undefined) for (const resolve of drained) resolve()
-    if (this.#idle !== undefined) this.#checkIdle()
+    this.#checkIdle()
   }
 
   #checkIdle(): void {
     const idle = this.#idle
-    if (!this.isIdle || idle === undefined) return
+    if (idle === undefined || !this.isIdle) return
     this.#idle = undefined
     for (const resolve of idle) resolve()
   }

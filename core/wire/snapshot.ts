@@ -106,7 +106,7 @@ function record(value: Fields, before: Fields | undefined, depth: number, walk: 
   const keys = before === undefined ? [] : Object.keys(before)
   const olds = before === undefined ? [] : Object.values(before)
   let copy: Record<string, unknown> | undefined = before === undefined ? {} : undefined
-  let isInPlace = before !== undefined
+  let isInPlace = true
   let count = 0
   for (const key in value) {
     if (isInPlace && keys[count] !== key) {

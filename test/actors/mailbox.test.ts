@@ -139,6 +139,17 @@ test('close holds the turns that wait, and resolves when the one that runs has e
   t.deepEqual(log, ['long', 'held'])
 })
 
+test('all who close a mailbox, or wait for an idle one, hear of the end of the turn that runs', async (t) => {
+  const { mailbox, log } = open()
+  const running = longTurn(log, 'one')
+  mailbox.open()
+  mailbox.post(running.turn)
+  const waiting = Promise.all([mailbox.whenIdle(), mailbox.close(), mailbox.close(), mailbox.whenIdle()])
+  running.end()
+  t.is((await waiting).length, 4)
+  t.true(mailbox.isIdle)
+})
+
 test('one more turn than there may wait is refused, and work of the runtime is not', (t) => {
   const { mailbox, turn, log } = open(2)
   mailbox.post(turn('a'))

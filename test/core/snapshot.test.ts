@@ -3,6 +3,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { isFault } from '../../core/base/fault.js'
 import { pack } from '../../core/wire/codec.js'
+import { nestingMax } from '../../core/wire/plain.js'
 import { snapshotOf } from '../../core/wire/snapshot.js'
 
 const first = (data: unknown) => snapshotOf(data, undefined, 'state')
@@ -80,4 +81,44 @@ test('data that are not plain have no snapshot, and the fault says where they ar
     }
   }
   t.throws(() => snapshotOf(JSON.parse('{"__proto__": 1}'), undefined, 'state'), { any: true })
+})
+
+/** One change of a record, as a method makes it. */
+const edits: readonly ((record: Record<string, unknown>, key: string, value: number) => Record<string, unknown>)[] = [
+  (record, key, value) => Object.assign(record, { [key]: value }),
+  (record, key) => {
+    delete record[key]
+    return record
+  },
+  // Its fields in another order.
+  (record) => Object.fromEntries(Object.entries(record).reverse()),
+  (record) => record,
+]
+
+test('a record that is changed again and again is in its snapshots as it was at each of them', (t) => {
+  const edit = fc.tuple(fc.nat(3), fc.nat(edits.length - 1), fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(2))
+  fc.assert(
+    fc.property(fc.array(edit, { maxLength: 30 }), (all) => {
+      const data = { one: { a: 1, b: 2 }, two: { c: 3 } } as Record<string, Record<string, unknown>>
+      let taken = first(data) as typeof data
+      for (const [rest, which, key, value] of all) {
+        const name = rest % 2 === 0 ? 'one' : 'two'
+        const before = { taken, text: JSON.stringify(taken) }
+        data[name] = edits[which]!(data[name]!, key, value)
+        taken = snapshotOf(data, taken, 'state') as typeof data
+        t.is(JSON.stringify(taken), JSON.stringify(data))
+        t.is(JSON.stringify(before.taken), before.text, 'the one before stays as it was')
+        t.is(taken === before.taken, JSON.stringify(data) === before.text, 'it is the same one where nothing has changed')
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('data that have become too deep in a place that was there before have no snapshot', (t) => {
+  const nested = (levels: number): Record<string, unknown> => (levels === 0 ? { end: 1 } : { in: nested(levels - 1) })
+  const taken = first(nested(nestingMax - 1))
+  t.deepEqual(taken, nested(nestingMax - 1))
+  const fault = t.throws(() => snapshotOf(nested(nestingMax), taken, 'state'))
+  t.true(isFault(fault) && fault.code === 'protocol.bad-arguments')
 })
