@@ -65,13 +65,13 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
   readonly layer: UpgradeLayer
   readonly software: NodeSoftware
   readonly learning: NodeLearning
-  readonly pass: RecordPass
   readonly manager: UpgradeManager
   readonly permit: UpgradePermit
   readonly status: NodeStatus
   readonly receiving: ReceivingNode
   readonly life = new NodeLife()
   #restart: NodeRestart | undefined
+  #pass: RecordPass | undefined
   #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
@@ -93,7 +93,6 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     this.layer = new UpgradeLayer(this)
     this.software = new NodeSoftware(services, this.recordStore, this)
     this.learning = new NodeLearning(this)
-    this.pass = new RecordPass(this)
     this.manager = new UpgradeManager(this)
   }
 
@@ -103,6 +102,11 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
 
   get nodeId(): string {
     return this.id
+  }
+
+  /** Made where there are records to be made: few nodes have any. */
+  get pass(): RecordPass {
+    return (this.#pass ??= new RecordPass(this))
   }
 
   /** The software of a node: the class of the current generation, and its version. */
@@ -260,7 +264,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
       this.#refuseWaiting(behindFault(this.id))
     } else this.subscriptions.joinService()
     this.mailbox.open()
-    this.pass.start()
+    if (record.generation.lazy !== undefined) this.pass.start()
   }
 
   /** Calls that wait are refused; timers, and what the runtime has to do between calls, wait on. */

@@ -98,7 +98,8 @@ export class NodeStatus {
     if (phase !== this.#said.phase) calls.phaseBegins()
     this.#said = { phase, target, reason }
     observe({ type: 'phase', nodeId, service, className, version, phase, target, reason })
-    this.#followers = this.#followers.filter((isDone) => !isDone())
+    const followers = this.#followers.filter((isDone) => !isDone())
+    this.#followers = followers.length === 0 ? nobody : followers
   }
 
   /**

@@ -202,7 +202,7 @@ export class NodeSoftware {
     const classAt = (v: Version) => classes.definitionAt(lineage, v)
     const live = buildChain(plan, generation, this.#object!, classAt, this.node, this.#simulations)
     this.#chain = live.chain
-    this.#simulations = live.simulations
+    this.#simulations = live.simulations.length === 0 ? none : live.simulations
     this.node.chainChanged(live.chain)
   }
 

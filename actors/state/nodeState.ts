@@ -53,6 +53,8 @@ interface OpenSlot {
 }
 
 const noSlots: readonly OpenSlot[] = []
+/** Shared by all nodes in which no command runs: nothing is ever added to it. */
+const noneTouched: OpenSlot[] = []
 
 /**
  * A query's writes to a root are looked for in so many queries at first, then in one of so many: looking goes
@@ -78,7 +80,7 @@ export class NodeState implements Writer {
   #slots: readonly OpenSlot[] = noSlots
   #running: MethodKind | undefined
   #ticket: Ticket = 0
-  #touched: OpenSlot[] = []
+  #touched = noneTouched
   #staged: Map<string, StagedWrite> | undefined
   #lazy: LazyRecords | undefined
   /** Why the running call must not succeed: a record that it asked for can't be made. */
@@ -225,7 +227,8 @@ export class NodeState implements Writer {
   #touch(open: OpenSlot): void {
     if (open.touched) return
     open.touched = true
-    this.#touched.push(open)
+    if (this.#touched === noneTouched) this.#touched = [open]
+    else this.#touched.push(open)
   }
 
   /**
@@ -325,7 +328,7 @@ export class NodeState implements Writer {
     this.#spoilt = undefined
     if (this.#touched.length > 0) {
       for (const open of this.#touched) open.touched = false
-      this.#touched = []
+      this.#touched = noneTouched
     }
     this.#staged = undefined
   }

@@ -58,9 +58,11 @@ export interface LearningNode {
 
 /** One for all that have nothing to wait for. */
 const atOnce = Promise.resolve()
+/** The same: nothing is ever added to it. */
+const nothingHeld: IncomingCall[] = []
 
 export class NodeLearning {
-  #held: IncomingCall[] = []
+  #held = nothingHeld
   #answering = false
   #preparing = atOnce
   #stopped = false
@@ -79,8 +81,13 @@ export class NodeLearning {
       return
     }
     call.holdFor('unavailable.fetching')
-    this.#held.push(call)
+    this.#hold(call)
     if (!this.#answering) void this.#answerHeld()
+  }
+
+  #hold(call: IncomingCall): void {
+    if (this.#held === nothingHeld) this.#held = [call]
+    else this.#held.push(call)
   }
 
   /** Calls that wait for their version, but for those whose time has run out. */
@@ -104,14 +111,19 @@ export class NodeLearning {
    */
   prepare(version: Version): Promise<void> {
     const prepared = this.#preparing.then(() => this.#prepare(version))
-    this.#preparing = prepared.catch(() => {})
+    const ended = prepared
+      .catch(() => {})
+      .then(() => {
+        if (this.#preparing === ended) this.#preparing = atOnce
+      })
+    this.#preparing = ended
     return prepared
   }
 
   stop(): readonly Turn[] {
     this.#stopped = true
     const held = this.#held
-    this.#held = []
+    this.#held = nothingHeld
     return held
   }
 
@@ -257,7 +269,7 @@ export class NodeLearning {
         if (call.isRefused) continue
         if (this.node.software.chain.at(label) !== undefined) this.node.accept(call)
         else if ((label <= this.node.services.history.heard || isEarly) && !this.#stopped) {
-          this.#held.push(call)
+          this.#hold(call)
           isLeft = true
         } else
           call.refuse(

@@ -46,8 +46,11 @@ export function proxyVersion(version: Version, undoes: boolean): Version {
 
 // --- Before an upgrade
 
+/** Shared by all that have none. */
+const noSimulations: Generation['simulations'] = Object.freeze({})
+
 export function firstGeneration(version: Version, className: string): Generation {
-  return { number: 0, version, className, object: stateSlot(0, version), simulations: {} }
+  return { number: 0, version, className, object: stateSlot(0, version), simulations: noSimulations }
 }
 
 /** The record of a node that is born with this generation, while versions from `oldest` on live. */

@@ -17,7 +17,12 @@ import { gate } from '../support/testSystem.js'
 import { turns } from './claiming.js'
 import { ManualClock } from './manualClock.js'
 
-async function open({ version = 1, oldest = 0 } = {}) {
+/** Records that are still to be made. */
+const lazy = {
+  '0.1': { upgrade: 1, role: 'object', undoes: false, old: '0.0', beside: null, passed: 0, next: { notes: '' } },
+} as const
+
+async function open({ version = 1, oldest = 0, isLazy = false } = {}) {
   const clock = new ManualClock()
   const log: string[] = []
   const history = { dead: 0, final: 0, heard: 3, newest: 3, isUndone: () => false, wasIntroduced: () => false }
@@ -46,7 +51,14 @@ async function open({ version = 1, oldest = 0 } = {}) {
   }
   const record: NodeRecord = {
     ...{ format: 2, nodeId: 'n1', service: 'notes', facts: {}, incarnation: 1, oldest, newest: version },
-    generation: { number: 0, version, className: 'Notes.v1', object: stateSlot(0, version), simulations: {} },
+    generation: {
+      number: 0,
+      version,
+      className: 'Notes.v1',
+      object: stateSlot(0, version),
+      simulations: {},
+      ...(isLazy ? { lazy } : {}),
+    },
     ...{ previous: null, upgrade: null },
   }
   const node = new Node(services as never, record, false)
@@ -95,10 +107,13 @@ function callOf(node: Node, isOfTimer = false) {
   return { call, answers }
 }
 
-test('a node serves: it gives its permit back, joins its service, opens, and passes over records', async (t) => {
+test('a node serves: it gives its permit back, joins its service, opens, and passes over records that are to be made', async (t) => {
+  const { node: lazyNode, done: doneLazily } = await open({ isLazy: true })
+  lazyNode.serve()
+  t.deepEqual(doneLazily(), ['UpgradePermit.release', 'NodeSubscriptions.joinService', 'RecordPass.start'])
   const { node, done, history } = await open()
   node.serve()
-  t.deepEqual(done(), ['UpgradePermit.release', 'NodeSubscriptions.joinService', 'RecordPass.start'])
+  t.deepEqual(done(), ['UpgradePermit.release', 'NodeSubscriptions.joinService'])
   t.true(node.mailbox.isOpen)
   t.is(node.life.state, 'serving')
   for (const [dead, final] of [
@@ -174,13 +189,7 @@ test('a node that crashes restarts once, says so once, and serves again with wha
   starting.open()
   await restarted
   t.is(node.life.state, 'serving')
-  t.deepEqual(done(), [
-    'reports current  ',
-    'UpgradePermit.release',
-    'NodeSubscriptions.joinService',
-    'RecordPass.start',
-    'NodeLearning.learn',
-  ])
+  t.deepEqual(done(), ['reports current  ', 'UpgradePermit.release', 'NodeSubscriptions.joinService', 'NodeLearning.learn'])
 })
 
 test('a node that crashes with a lost state reads its record at once; one that upgrades leaves that to the upgrade', async (t) => {
