@@ -99,8 +99,13 @@ function lineOf(event: HostEvent): Line {
       }
     }
     case 'deadLetter': {
-      const { subject, fault } = event
-      return { level: 'warn', fields: { subject, code: fault.code, err: fault }, message: `a message on ${subject} was dropped` }
+      const { subject, fault, letter } = event
+      const fields = { subject, code: fault.code, err: fault }
+      if (letter === undefined) return { level: 'warn', fields, message: `a message on ${subject} was dropped` }
+      const { kind, nodeId, method, caller, label } = letter
+      const who = caller.name ?? caller.node
+      const message = `${kind} ${method} of ${who} was not carried out by ${nodeId}: ${fault.message}`
+      return { level: 'warn', fields: { ...fields, node: nodeId, caller, kind, method, label }, message }
     }
     case 'denied': {
       const { nodeId, caller, method, label, fault, count } = event

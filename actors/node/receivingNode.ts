@@ -9,6 +9,8 @@ import type { Roles } from '../../core/model/allow.js'
 import type { Link, ObjectChain, Tally } from '../../core/model/objectChain.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
+import { kinds } from '../../core/wire/envelope.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { VersionTally } from '../base/versionTally.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
@@ -231,6 +233,13 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
 
   timed(label: Version, tookMs: number): void {
     this.services.inspection.callTimes.add(this.service, label, tookMs)
+  }
+
+  undelivered({ envelope, caller }: IncomingCall, fault: Fault): void {
+    const { observe, settings } = this.services
+    const kind = envelope.kind === kinds.event ? 'event' : 'send'
+    const letter = { kind, nodeId: this.id, method: envelope.method, caller, label: envelope.label } as const
+    observe({ type: 'deadLetter', subject: subjectsOf(settings.system).node(this.id), fault, letter })
   }
 
   get tallies(): readonly VersionTally[] {

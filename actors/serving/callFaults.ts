@@ -23,6 +23,11 @@ export function deniedTo({ name, node }: CallerInfo, { className }: Link, method
   return new Fault('denied.caller', `${className}.${method} is for ${text}, and not for ${who}`)
 }
 
+/** Of a one-way message whose deadline came before its turn. */
+export function waitedTooLong(node: string): Fault {
+  return new Fault('timeout.deadline', `its deadline came before node ${node} had time for it`)
+}
+
 /** The node has stopped and has not waited for this call. */
 export function leftBehind(node: string, cause: unknown): Fault {
   const message = `node ${node} stopped before the call ended; the call left no trace on it`

@@ -41,6 +41,8 @@ export interface Callee {
   crash(error: unknown): void
   /** `beganMs`: when its method began, of a call that is answered. */
   count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void
+  /** A one-way message was not carried out, and nobody waits for an answer: an operator hears of it. */
+  undelivered(call: IncomingCall, fault: Fault): void
   /** `fault` is undefined for a call whose deadline had come before its turn. */
   countFailure(label: Version, fault: Fault | undefined): void
 }

@@ -19,7 +19,7 @@ import type { RunningCall } from '../calls/runningCall.js'
 import { tooEarly } from '../state/departures.js'
 import type { Ticket } from '../state/nodeState.js'
 import { answerTo, CallFailure, CallResult } from './callEnds.js'
-import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, wrongClass } from './callFaults.js'
+import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, waitedTooLong, wrongClass } from './callFaults.js'
 import { isImmutable } from './immutableValue.js'
 import type { Turn } from './mailbox.js'
 import { NestedCalls } from './nestedCalls.js'
@@ -76,8 +76,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     // A call that can't be done in time is not done.
     this.#beganMs = callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
-      this.ended('expired', undefined)
-      callee.countFailure(this.envelope.label, undefined)
+      this.#expired()
       return
     }
     const entry = this.#entry()
@@ -102,8 +101,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.take()
     this.#beganMs = this.callee.monotonicMs()
     if (this.#beganMs >= this.deadline) {
-      this.ended('expired', undefined)
-      this.callee.countFailure(this.envelope.label, undefined)
+      this.#expired()
       return
     }
     const entry = this.#entry()
@@ -239,6 +237,19 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const { answers, callee, envelope } = this
     callee.countFailure(envelope.label, fault)
     if (answers !== undefined) callee.departures.add(new CallFailure(callee, envelope, answers, fault))
+    // A denial is told of on its own.
+    else if (!this.#hasBegun && fault.kind !== 'denied') this.#undelivered(fault)
+  }
+
+  /** Its deadline has come before its turn. */
+  #expired(): void {
+    this.ended('expired', undefined)
+    this.callee.countFailure(this.envelope.label, undefined)
+    if (this.answers === undefined) this.#undelivered(waitedTooLong(this.callee.replier.node))
+  }
+
+  #undelivered(fault: Fault): void {
+    if (!this.isOfTimer) this.callee.undelivered(this, fault)
   }
 
   /** It is refused, and the host's operator hears of it. */

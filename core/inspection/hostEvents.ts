@@ -40,7 +40,8 @@ export type HostEvent =
       readonly fault: Fault
       readonly count: number
     }
-  | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault }
+  /** A message that nobody carries out, and whose sender is not told. `letter`: of one that could be read. */
+  | { readonly type: 'deadLetter'; readonly subject: string; readonly fault: Fault; readonly letter?: Letter }
   | { readonly type: 'nodeFailed'; readonly nodeId: string; readonly error: unknown }
   | {
       readonly type: 'gateClosed'
@@ -49,5 +50,15 @@ export type HostEvent =
       readonly isDryRun: boolean
     }
   | { readonly type: 'warning'; readonly message: string; readonly error: unknown }
+
+/** A one-way message that its node did not carry out. */
+export interface Letter {
+  readonly kind: 'send' | 'event'
+  readonly nodeId: string
+  /** The method, or the event. */
+  readonly method: string
+  readonly caller: CallerInfo
+  readonly label: Version
+}
 
 export type HostObserver = (event: HostEvent) => void

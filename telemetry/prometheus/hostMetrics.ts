@@ -262,7 +262,7 @@ export class PrometheusMetrics implements HostMetrics {
       { labels: { outcome: 'succeeded' }, value: succeeded },
       { labels: { outcome: 'failed' }, value: failed },
     ]
-    this.#counter('theseus_dead_letters_total', 'Messages that could not be read and had nobody to be told.', ['kind'], () =>
+    this.#counter('theseus_dead_letters_total', 'Messages that were not carried out and had nobody to be told.', ['kind'], () =>
       [...this.#deadLetters].map(([kind, value]) => ({ labels: { kind }, value })),
     )
     this.#counter('theseus_denied_calls_total', 'Calls that were not let in, or that a method is not for.', ['code'], () =>

@@ -137,6 +137,7 @@ function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) {
     count: (outcome: string, beganMs: number, label: number) =>
       void told.push(`${outcome} ${label}, ${clock.monotonicMs() - beganMs} ms`),
     countFailure: (label: number, fault: Fault | undefined) => void told.push(`failure ${label} ${fault?.code ?? 'expired'}`),
+    undelivered: (_: IncomingCall, fault: Fault) => void told.push(`undelivered ${fault.code}`),
   }
   const mailbox = new Mailbox(
     clock,
@@ -295,6 +296,7 @@ test('a send is carried out, whatever its method answers, and nobody hears how i
     'failure 0 application.error',
     'failed 0, 0 ms',
     'failure 0 protocol.no-such-method',
+    'undelivered protocol.no-such-method',
   ])
   s.told.splice(0)
   s.call('get', [], { kind: kinds.send })

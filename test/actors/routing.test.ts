@@ -102,6 +102,7 @@ function open(change: Partial<HostSettings> = {}) {
     reply: () => void told.push('says that it can’t be read'),
     count() {},
     countFailure() {},
+    undelivered() {},
   }
   const receiver = node as unknown as RoutedNode
   return {

@@ -79,6 +79,15 @@ test('reasons are in the message, errors in the field that pino serializes', (t)
   t.is(letter!.code, 'protocol.bad-envelope')
 })
 
+test('the line of a message that nobody carried out says who sent what to whom, and why', (t) => {
+  const caller = { name: null, node: 'c1', service: null, className: null, version: 0 } as never
+  const letter = { kind: 'send', nodeId: 'p1', method: 'put', caller, label: 2 } as const
+  const fault = new Fault('unavailable.upgrading', 'p1 could not answer version 2 in time')
+  const [line] = linesOf([{ type: 'deadLetter', subject: 'theseus.s.node.p1', fault, letter }])
+  t.is(line!.msg, 'send put of c1 was not carried out by p1: p1 could not answer version 2 in time')
+  t.like(line!, { level: warn, node: 'p1', kind: 'send', method: 'put', label: 2, code: 'unavailable.upgrading' })
+})
+
 test('no line is longer than it helps, whatever others have sent', (t) => {
   const long = 'x'.repeat(700_000)
   const fault = new Fault('protocol.bad-arguments', `arguments[0].${long} is a bigint`, { path: long, at: 3 })
