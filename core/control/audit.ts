@@ -11,12 +11,13 @@
 
 import { digestOf, isDigest } from '../base/digest.js'
 import { Fault, isFault } from '../base/fault.js'
+import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isVersion, type Version } from '../base/ids.js'
 import { instantMs } from '../base/instant.js'
 import { shortened, thrownText } from '../base/thrownText.js'
 import { type DeniedCalls, isDeniedCalls } from './deniedCalls.js'
 
-export const auditFormat = 1
+export const auditFormat = formats.audit.newest
 export const auditEntryBytesMax = 16 * 1024
 /** The entries that an upgrade database keeps; the oldest go first. */
 export const auditKeptMax = 100_000
@@ -180,7 +181,8 @@ export function decodeAuditEntry(bytes: Uint8Array): AuditEntry {
   }
   const entry = fieldsOf(value)
   const { format, number, at, what, outcome, times, by, from, head, log, previous } = entry
-  if (format !== auditFormat) throw invalid(`format ${String(format).slice(0, 20)}; this Theseus reads format ${auditFormat}`)
+  if (!isRead(formats.audit, format))
+    throw invalid(`format ${String(format).slice(0, 20)}; this Theseus reads format ${numbersRead(formats.audit)}`)
   if (!isCount(number)) throw invalid('number is missing or wrong')
   if (instantMs(at) === undefined) throw invalid('at is missing or wrong')
   if (!isAudited(what)) throw invalid('it says nothing that this Theseus knows')

@@ -8,6 +8,7 @@
 
 import { isDigest } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
+import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isTableKey, isTableValue } from '../model/tables.js'
 import { isIdentity } from '../trust/trustRoot.js'
@@ -123,8 +124,8 @@ export function decodeDirective(bytes: Uint8Array): Directive {
     throw new Fault('config.invalid', 'the directive is not JSON', {}, { cause: error })
   }
   const { format, system, number, what, createdAt, upgrader, head, log, identity } = (value ?? {}) as Record<string, unknown>
-  if (format !== directiveFormat && format !== firstDirectiveFormat && format !== identifiedDirectiveFormat)
-    throw invalid(`format ${String(format)}; this Theseus reads formats ${firstDirectiveFormat} to ${identifiedDirectiveFormat}`)
+  if (!isRead(formats.directive, format))
+    throw invalid(`format ${String(format)}; this Theseus reads formats ${numbersRead(formats.directive)}`)
   if (!isName(system)) throw invalid('system is missing or wrong')
   if (!Number.isSafeInteger(number) || (number as number) < 1) throw invalid('number is missing or wrong')
   if (typeof createdAt !== 'string') throw invalid('createdAt is missing or wrong')

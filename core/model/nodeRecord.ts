@@ -9,12 +9,11 @@
  * `recovering`. A state that no record names is swept.
  */
 import { Fault } from '../base/fault.js'
+import { formats, isRead, numbersRead } from '../base/formats.js'
 import { checkName, type Version } from '../base/ids.js'
 import type { NodeFacts } from './nodeFilter.js'
 
-export const recordFormat = 2
-/** Format 1 knew no slots whose records are made lazily. */
-const recordFormats: readonly unknown[] = [1, recordFormat]
+export const recordFormat = formats.record.newest
 
 /**
  * The generation a slot was made in, and the version its state implements. A try after a failed one uses
@@ -140,10 +139,10 @@ export function stateSlotOfKey(nodeId: string, key: string): StateSlot {
  */
 export function checkRecord(value: unknown): NodeRecord {
   const record = value as NodeRecord
-  if (typeof record === 'object' && record !== null && recordFormats.includes(record.format))
+  if (typeof record === 'object' && record !== null && isRead(formats.record, record.format))
     return { ...record, format: recordFormat }
   throw new Fault(
     'config.invalid',
-    `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads formats ${recordFormats.join(' and ')}`,
+    `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads formats ${numbersRead(formats.record)}`,
   )
 }

@@ -3,9 +3,10 @@
  * bytes, and is by the upgrader whom the document names. Several are a set: the number 1, then for each the
  * public key in ASCII and its signature.
  */
+import { fileFormats } from '../base/formats.js'
 import { upgradersMax } from './trustRoot.js'
 
-export const signatureSetFormat = 1
+export const signatureSetFormat = fileFormats.signatures.newest
 
 const keyBytes = 56
 const signatureBytes = 64

@@ -7,11 +7,12 @@
  *     signed document names it.
  */
 import { Fault } from '../base/fault.js'
+import { fileFormats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { instantMs } from '../base/instant.js'
 import type { Signatures } from '../ports/signatures.js'
 
-export const trustRootFormat = 1
+export const trustRootFormat = fileFormats.trustRoot.newest
 
 /** Keys in a trust root or in a list, and signatures of one document. */
 export const upgradersMax = 64
@@ -75,7 +76,8 @@ export function checkTrustRoot(signatures: Signatures, value: unknown, system?: 
   const unknown = Object.keys(value).find((field) => !fields.includes(field))
   if (unknown !== undefined) wrong(`there is no field ${shortened(unknown)} in a trust root; there are ${fields.join(', ')}`)
   const root = value as unknown as TrustRoot
-  if (root.format !== trustRootFormat) wrong(`format is not ${trustRootFormat}, which this Theseus reads`)
+  if (!isRead(fileFormats.trustRoot, root.format))
+    wrong(`format is not ${numbersRead(fileFormats.trustRoot)}, which this Theseus reads`)
   if (!isName(root.system)) wrong('system is not the name of a system')
   if (system !== undefined && root.system !== system) wrong(`the trust root is of system ${root.system}, this is ${system}`)
   if (!isIdentity(root.identity))

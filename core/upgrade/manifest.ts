@@ -5,6 +5,7 @@
  */
 import { isDigest } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
+import { formats, isRead } from '../base/formats.js'
 import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { instantMs } from '../base/instant.js'
 import type { MethodKind } from '../model/methods.js'
@@ -148,7 +149,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
     throw new Fault('upgrade.invalid', `manifest: ${field} is missing or wrong`, { field })
   }
   if (typeof m !== 'object' || m === null || Array.isArray(m)) wrong('the whole')
-  if (m.format !== manifestFormat && m.format !== identifiedFormat) wrong('format')
+  if (!isRead(formats.manifest, m.format)) wrong('format')
   if (!Number.isInteger(m.runtime)) wrong('runtime')
   if (!isName(m.system)) wrong('system')
   if (!isVersion(m.version) || m.version < 1) wrong('version')

@@ -5,11 +5,12 @@
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call
  */
+import { formats, isRead } from '../base/formats.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
 import { isSO } from '../model/simulation.js'
 import type { ClassUpgrade } from './upgrade.js'
 
-export const runtimeInterfaces = { oldest: 1, newest: 2 } as const
+export const runtimeInterfaces = formats.runtime
 /** The interface of this release. */
 export const runtimeInterface = runtimeInterfaces.newest
 
@@ -17,7 +18,7 @@ const firstInterface = runtimeInterfaces.oldest
 const callersInterface = 2
 
 export function isRuntimeInterface(number: number): boolean {
-  return Number.isInteger(number) && number >= runtimeInterfaces.oldest && number <= runtimeInterfaces.newest
+  return isRead(formats.runtime, number)
 }
 
 /**

@@ -4,10 +4,11 @@
  * ignored, so that a later version can add some.
  */
 import type { Fault } from '../base/fault.js'
+import { formats } from '../base/formats.js'
 import type { Version } from '../base/ids.js'
 import type { Random } from '../ports/random.js'
 
-export const envelopeFormat = 1
+export const envelopeFormat: number = formats.envelope.newest
 
 /** The second field. A send is a call without an answer; an event is a send that a node publishes. */
 export const kinds = { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 } as const

@@ -5,6 +5,7 @@
  */
 
 import { Fault, type FaultCode } from '../base/fault.js'
+import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { DecodedRuns } from './decodedRuns.js'
 import {
@@ -21,6 +22,11 @@ import { checkPlain } from './plain.js'
 import { isTraceparent, isTracestate, traceContext } from './traceContext.js'
 import type { WireReader } from './wireReader.js'
 
+const envelopeFormats: readonly number[] = Array.from(
+  { length: formats.envelope.newest - formats.envelope.oldest + 1 },
+  (_, i) => formats.envelope.oldest + i,
+)
+
 export function readEnvelope(reader: WireReader): Envelope {
   const length = reader.list()
   if (length === undefined) {
@@ -28,10 +34,10 @@ export function readEnvelope(reader: WireReader): Envelope {
     throw bad('the envelope is not an array')
   }
   const format = length > 0 ? reader.value() : undefined
-  if (format !== envelopeFormat) {
+  if (!isRead(formats.envelope, format)) {
     if (isFormat(format) && length > 1 && reader.value() === kinds.fault) return readFault(reader, length)
-    throw new Fault('protocol.format', `envelope format ${shown(format)}; this host accepts ${envelopeFormat}`, {
-      accepts: [envelopeFormat],
+    throw new Fault('protocol.format', `envelope format ${shown(format)}; this host accepts ${numbersRead(formats.envelope)}`, {
+      accepts: envelopeFormats,
     })
   }
   const kind = length > 1 ? reader.value() : undefined

@@ -10,14 +10,17 @@ import {
   decodeManifest,
   digestOf,
   encodeManifest,
+  fileFormats,
+  isRead,
   type Manifest,
   manifestBytesMax,
   manifestFormat,
+  numbersRead,
   upgradersMax,
 } from 'theseus-actors/operator'
 import { readSignatures, type SignedUpgrade, signaturesIn } from './signedUpgrade.js'
 
-export const upgradeFileFormat = 1
+export const upgradeFileFormat = fileFormats.upgrade.newest
 /** The array's head, and the heads of what is in it, take less than the rest. */
 export const upgradeFileBytesMax = bundleBytesMax + 2 * manifestBytesMax + upgradersMax * 256 + 64
 
@@ -40,7 +43,8 @@ export function decodeUpgradeFile(bytes: Uint8Array): UpgradeFile {
   if (bytes.length > upgradeFileBytesMax)
     throw invalid(`it has ${bytes.length} bytes; at most ${upgradeFileBytesMax} are accepted`)
   const [format, text, bundle, signatures] = arrayOf(bytes)
-  if (format !== upgradeFileFormat) throw invalid(`its format is ${String(format)}; this Theseus reads ${upgradeFileFormat}`)
+  if (!isRead(fileFormats.upgrade, format))
+    throw invalid(`its format is ${String(format)}; this Theseus reads ${numbersRead(fileFormats.upgrade)}`)
   if (typeof text !== 'string' || !(bundle instanceof Uint8Array)) throw invalid('it is not [format, manifest, bundle]')
   const manifest = draftOf(text)
   if (manifest.bundle.bytes !== bundle.length || manifest.bundle.digest !== digestOf(bundle)) {

@@ -5,9 +5,9 @@
  */
 import { Packr, Unpackr } from 'msgpackr'
 import { Fault } from 'theseus-actors'
-import { type Control, isControl, isName, type SignedManifest } from 'theseus-actors/operator'
+import { type Control, fileFormats, isControl, isName, isRead, numbersRead, type SignedManifest } from 'theseus-actors/operator'
 
-export const backupFileFormat = 1
+export const backupFileFormat = fileFormats.backup.newest
 
 export interface Backup {
   readonly system: string
@@ -49,7 +49,8 @@ export function decodeBackup(bytes: Uint8Array): Backup {
     throw invalid('it is not MessagePack', error)
   }
   const [format, record] = Array.isArray(value) ? value : []
-  if (format !== backupFileFormat || !(record instanceof Map)) throw invalid(`its format is not ${backupFileFormat}`)
+  if (!isRead(fileFormats.backup, format) || !(record instanceof Map))
+    throw invalid(`its format is not ${numbersRead(fileFormats.backup)}`)
   const [system, takenAt, final] = ['system', 'takenAt', 'final'].map((key) => record.get(key) as unknown)
   if (!isName(system) || !isCount(takenAt) || !isCount(final)) throw invalid('system, takenAt or final is missing or wrong')
   return {

@@ -12,9 +12,11 @@ import {
   decodeDirective,
   decodeManifest,
   describeOrder,
+  fileFormats,
   type Gather,
   identityIn,
   identityNamed,
+  isRead,
   type Manifest,
   manifestBytesMax,
   type Signed,
@@ -25,7 +27,7 @@ import { exitCodes, Failure } from '../output/exitCodes.js'
 import { type OutputForm, show } from '../output/forms.js'
 import { oneLine, print } from '../output/output.js'
 
-export const orderFileFormat = 1
+export const orderFileFormat = fileFormats.order.newest
 const orderFileBytesMax = manifestBytesMax + upgradersMax * 256 + 64
 
 const standard = { useRecords: false, variableMapSize: true, copyBuffers: true } as const
@@ -75,7 +77,7 @@ export function decodeOrderFile(file: Uint8Array): OrderFile {
   }
   const [format, purpose, bytes, pairs] = Array.isArray(value) ? value : []
   const isWhole = (purpose === 'manifest' || purpose === 'directive') && bytes instanceof Uint8Array && Array.isArray(pairs)
-  if (format !== orderFileFormat || !isWhole || pairs.length === 0 || pairs.length > upgradersMax) throw invalid()
+  if (!isRead(fileFormats.order, format) || !isWhole || pairs.length === 0 || pairs.length > upgradersMax) throw invalid()
   const signatures = new Map<string, Uint8Array>()
   for (const pair of pairs) {
     const [key, signature] = Array.isArray(pair) ? pair : []

@@ -5,9 +5,9 @@
  */
 import { Packr, Unpackr } from 'msgpackr'
 import { Fault } from 'theseus-actors'
-import { isName, type SignedManifest } from 'theseus-actors/operator'
+import { fileFormats, isName, isRead, numbersRead, type SignedManifest } from 'theseus-actors/operator'
 
-export const historyFileFormat = 1
+export const historyFileFormat = fileFormats.history.newest
 
 export interface ExportedHistory {
   readonly system: string
@@ -33,7 +33,7 @@ export function decodeHistoryFile(bytes: Uint8Array): ExportedHistory {
     throw invalid('it is not MessagePack', error)
   }
   const [format, system, pairs] = Array.isArray(value) ? value : []
-  if (format !== historyFileFormat) throw invalid(`its format is not ${historyFileFormat}`)
+  if (!isRead(fileFormats.history, format)) throw invalid(`its format is not ${numbersRead(fileFormats.history)}`)
   if (!isName(system) || !Array.isArray(pairs) || !pairs.every(isPair)) throw invalid('it is not [format, system, manifests]')
   return { system, manifests: pairs.map(([manifest, signature]) => ({ bytes: manifest, signature })) }
 }

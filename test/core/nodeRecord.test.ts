@@ -86,7 +86,7 @@ test('a record of format 1 is read as one of today’s, and one of a newer relea
   ] as const)
     t.throws(() => checkRecord(value), {
       code: 'config.invalid',
-      message: `node record of format ${shown}: this Theseus reads formats 1 and 2`,
+      message: `node record of format ${shown}: this Theseus reads formats 1 to 2`,
     })
   // Something else that has the field is no record.
   t.throws(() => checkRecord(Object.assign(() => 1, { format: 1 })), { code: 'config.invalid' })

@@ -1,9 +1,11 @@
+import { formats } from '../../core/base/formats.js'
+
 /**
  * The number of this layout, kept in `head`. 1 is that of release 0.1.0, which writes no
  * number. A change that an older release would misread gets a new number: a release reads those
  * up to its own, and refuses a newer one.
  */
-export const redisLayout = 2
+export const redisLayout = formats.layout.newest
 
 /**
  * Every key of Redis, in one place (docs/redis.md). The hash tag puts all keys of a system into

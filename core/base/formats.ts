@@ -1,0 +1,62 @@
+/**
+ * T1. Everything that two processes or two runs share has a format number. This table says which numbers this
+ *     release reads, and the newest that it can write. All that check a format ask here.
+ *
+ * T5. A release reads every number since 0.1.0: `oldest` never rises.
+ *
+ * A new number goes into this table and into docs/protocol.md ("Format numbers"). Its writer asks the
+ * system's level (core/base/level.ts): it writes no number above it.
+ */
+
+/** The release that this code becomes. Rows and refusals name it. */
+export const release = '0.2.0'
+
+/** The release whose rows say nothing of formats. */
+export const firstRelease = '0.1.0'
+
+export interface FormatNumbers {
+  readonly oldest: number
+  /** The newest that this release reads. It can write it too. */
+  readonly newest: number
+  /** The newest that release 0.1.0 reads. The level of a system begins there. */
+  readonly first: number
+}
+
+export const formats = {
+  /** Messages between processes. */
+  envelope: { oldest: 1, newest: 1, first: 1 },
+  /** A node's record on disk. 2: slots whose records are made lazily. */
+  record: { oldest: 1, newest: 2, first: 2 },
+  /** 2: the identity of a trust root. */
+  manifest: { oldest: 1, newest: 2, first: 1 },
+  /** 2: the head and the log that it was made for. 3: the identity of a trust root. */
+  directive: { oldest: 1, newest: 3, first: 1 },
+  /** The names and methods that a bundle finds in its host. 2: `this.caller` and `allow`. */
+  runtime: { oldest: 1, newest: 2, first: 1 },
+  /** The upgrade database. Release 0.1.0 passes over the additions of 2. */
+  layout: { oldest: 1, newest: 2, first: 2 },
+  /** Entries of the audit. Release 0.1.0 passes them over. */
+  audit: { oldest: 1, newest: 1, first: 1 },
+} as const satisfies Record<string, FormatNumbers>
+
+export type FormatName = keyof typeof formats
+
+/** Documents that people hand on. A system has no level for them: their reader is chosen by hand. */
+export const fileFormats = {
+  trustRoot: { oldest: 1, newest: 1 },
+  /** Several signatures of one document. */
+  signatures: { oldest: 1, newest: 1 },
+  upgrade: { oldest: 1, newest: 1 },
+  order: { oldest: 1, newest: 1 },
+  history: { oldest: 1, newest: 1 },
+  backup: { oldest: 1, newest: 1 },
+} as const satisfies Record<string, Omit<FormatNumbers, 'first'>>
+
+export function isRead({ oldest, newest }: Omit<FormatNumbers, 'first'>, number: unknown): number is number {
+  return typeof number === 'number' && Number.isInteger(number) && number >= oldest && number <= newest
+}
+
+/** For a fault: `1 to 3`. */
+export function numbersRead({ oldest, newest }: Omit<FormatNumbers, 'first'>): string {
+  return oldest === newest ? String(oldest) : `${oldest} to ${newest}`
+}
