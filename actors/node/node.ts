@@ -205,8 +205,8 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     return !this.isElsewhere
   }
 
-  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
-    this.receiving.callSelf(timer, method, args)
+  callSelf(timer: DueTimer, label: Version | null, method: string, args: readonly unknown[]): void {
+    this.receiving.callSelf(timer, label, method, args)
   }
 
   get tallies(): readonly VersionTally[] {

@@ -206,15 +206,15 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     return { id: this.id, className: this.replier.className, isReentrant, changeover, turn: mailbox.running }
   }
 
-  /** A timer of its object is due. */
-  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void {
+  /** A timer is due: of the SO of a version, or of its object. */
+  callSelf(timer: DueTimer, label: Version | null, method: string, args: readonly unknown[]): void {
     const { fence } = this.services
     const { life, mailbox, recordStore } = this.node
     if (fence.isClosed(this.monotonicMs())) {
-      fence.whenOpen(() => void (life.state === 'stopped' || this.callSelf(timer, method, args)))
+      fence.whenOpen(() => void (life.state === 'stopped' || this.callSelf(timer, label, method, args)))
       return
     }
-    mailbox.add(timerCall(this, recordStore.record.incarnation, timer, method, args))
+    mailbox.add(timerCall(this, recordStore.record.incarnation, timer, label, method, args))
   }
 
   // --- What is said and counted of them

@@ -1,7 +1,7 @@
 /**
- * The timers of one object: calls of its own methods, set by `after()`.
+ * The timers of one object or SO: calls of its own methods, set by `after()`.
  *
- * T1. A timer belongs to the object that set it. Once that object has stopped, none of its timers calls any
+ * T1. A timer belongs to the object or SO that set it. Once that has stopped, none of its timers calls any
  *     more, wherever it waits.
  * T2. A timer that is due calls once, when the node has time for it: it has no deadline, and no
  *     full mailbox refuses it.

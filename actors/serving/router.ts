@@ -149,20 +149,21 @@ let localCalls = 0
 const noDeadlineMs = 2 ** 50
 
 /**
- * A call of the object's own method, at the node's version: how timers reach an object. It
- * waits as long as it has to.
+ * A timer's call: of the object's own method, at the node's version, or of an SO's, at its version, `label`.
+ * It waits as long as it has to.
  */
 export function timerCall(
   node: RoutedNode,
   incarnation: number,
   timer: DueTimer,
+  label: Version | null,
   method: string,
   args: readonly unknown[],
 ): IncomingCall {
   const { node: caller, className, version } = node.replier
   const envelope: CallEnvelope = {
     kind: kinds.send,
-    label: version,
+    label: label ?? version,
     seq: --localCalls,
     method,
     args,

@@ -63,6 +63,9 @@ class SimulationObject implements SimulationThis<object, any> {
   publish(event: EventType<any>, ...args: readonly unknown[]): void {
     this.context.publish(event, args)
   }
+  after(ms: number, method: string, ...args: unknown[]): void {
+    this.context.after(ms, method, args)
+  }
   now() {
     return this.context.now()
   }

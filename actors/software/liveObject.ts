@@ -36,8 +36,10 @@ export interface ObjectEnvironment {
   readonly random: Random
   /** Timers that one object may have. */
   readonly timersMax: number
-  /** Puts a timer's call of the object's own method into the mailbox. */
-  callSelf(timer: DueTimer, method: string, args: readonly unknown[]): void
+  /**
+   * Puts a timer's call into the mailbox: of the SO's own version, or, for null, of the object's own method.
+   */
+  callSelf(timer: DueTimer, label: Version | null, method: string, args: readonly unknown[]): void
   /**
    * Where the calls of a version are counted: those that the object answers, and those that go
    * through simulation objects.
@@ -153,12 +155,13 @@ export class LiveContext implements ObjectContext, Receiver {
     this.#mayLeave()
     const given = copied(args, 'the arguments of after()')
     const around = this.#around
+    const label = this.#label
     this.#timers ??= new ObjectTimers(around.clock, around.timersMax)
     const timers = this.#timers
     const timer = timers.reserve()
     // C12. A timer is a send to oneself: a command that fails, or is lost, has set none.
     around.layer.leaveWithCommit(
-      () => timers.set(timer, ms, () => around.callSelf(timer, method, given)),
+      () => timers.set(timer, ms, () => around.callSelf(timer, label, method, given)),
       () => timers.giveUp(timer),
     )
   }

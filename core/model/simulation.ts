@@ -57,6 +57,11 @@ export interface SimulationThis<State, Next> {
   ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
   /** Tells every node whose class hears the event, labelled with the version that the SO implements. */
   publish<Args extends readonly unknown[]>(event: EventType<Args>, ...args: Args): void
+  /**
+   * Calls a method of the version that the SO implements, after `ms`, as a call in the node's mailbox. Set
+   * with the commit of the command that sets it; ends with the SO.
+   */
+  after(ms: number, method: string, ...args: unknown[]): void
   now(): number
   random(): number
   /**

@@ -3,7 +3,7 @@
  * loaded by hosts that have it: each host has all since the first.
  *
  *   1  release 0.1.0
- *   2  `this.caller`, and `allow`: a host of before would let everybody call
+ *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects
  */
 import { formats, isRead } from '../base/formats.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
@@ -15,7 +15,7 @@ export const runtimeInterfaces = formats.runtime
 export const runtimeInterface = runtimeInterfaces.newest
 
 const firstInterface = runtimeInterfaces.oldest
-const callersInterface = 2
+const secondInterface = 2
 
 export function isRuntimeInterface(number: number): boolean {
   return isRead(formats.runtime, number)
@@ -26,11 +26,14 @@ export function isRuntimeInterface(number: number): boolean {
  * take all that they can.
  */
 export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
-  const needsCallers = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO }) => {
+  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO }) => {
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
-    return [oldClass, newClass].map(describeClass).some(asksForCallers) || methods.some(readsCaller)
+    return (
+      [oldClass, newClass].map(describeClass).some(asksForCallers) ||
+      methods.some((method) => readsCaller(method) || setsTimer(method))
+    )
   })
-  return needsCallers ? callersInterface : firstInterface
+  return needsSecond ? secondInterface : firstInterface
 }
 
 function asksForCallers({ allows, definition }: ClassDescription): boolean {
@@ -39,4 +42,9 @@ function asksForCallers({ allows, definition }: ClassDescription): boolean {
 
 function readsCaller(source: object): boolean {
   return /\bthis\s*\.\s*caller\b/.test(Function.prototype.toString.call(source))
+}
+
+/** A simulation object of the first interface has no timers. */
+function setsTimer(method: object): boolean {
+  return /\bthis\s*\.\s*after\b/.test(Function.prototype.toString.call(method))
 }

@@ -5,6 +5,7 @@ import 'reflect-metadata'
 import test from 'ava'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'
 import { LiveContext, type ObjectEnvironment } from '../../actors/software/liveObject.js'
+import type { Version } from '../../core/base/ids.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import { stateSlot } from '../../core/model/nodeRecord.js'
 import { command, event, NodeObject, query } from '../../index.js'
@@ -38,7 +39,12 @@ class SelfV1 extends NodeObject {
 function open(label: number | null = null) {
   const clock = new ManualClock()
   const asked: string[] = []
-  const timers: { readonly method: string; readonly args: readonly unknown[]; readonly timer: DueTimer }[] = []
+  const timers: {
+    readonly label: Version | null
+    readonly method: string
+    readonly args: readonly unknown[]
+    readonly timer: DueTimer
+  }[] = []
   const afterCommit: (() => void)[] = []
   const caller = { name: 'ann', node: 'desk', className: 'Client', version: 0 }
   const refOf = (what: string) => (target: { className: string }, nodeId: string | undefined, label: () => number) => ({
@@ -67,7 +73,8 @@ function open(label: number | null = null) {
         },
       }),
     },
-    callSelf: (timer: DueTimer, method: string, args: readonly unknown[]) => void timers.push({ timer, method, args }),
+    callSelf: (timer: DueTimer, label: Version | null, method: string, args: readonly unknown[]) =>
+      void timers.push({ timer, label, method, args }),
   }
   const context = new LiveContext({}, around as unknown as ObjectEnvironment, stateSlot(1, 0), label, describeClass(SelfV1))
   const commit = () => {
@@ -185,8 +192,16 @@ test('a timer is set with the commit of its command, and calls with what it was 
   clock.advance(9)
   t.deepEqual(timers, [])
   clock.advance(1)
-  t.like(timers, [{ method: 'tick', args: [{ n: 1 }] }])
+  t.like(timers, [{ label: null, method: 'tick', args: [{ n: 1 }] }])
   t.true(timers[0]!.timer.begin())
+})
+
+test('a timer of a simulation object calls the version that it implements', (t) => {
+  const { context, clock, timers, commit } = open(7)
+  context.after(10, 'tick', [])
+  commit()
+  clock.advance(10)
+  t.like(timers, [{ label: 7, method: 'tick' }])
 })
 
 test('the timers of an object end with it', (t) => {

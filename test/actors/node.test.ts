@@ -388,10 +388,10 @@ test('what comes for a part of the node goes to that part', async (t) => {
   const { call } = callOf(node)
   node.accept(call)
   const timer = { begins: () => true } as never
-  node.callSelf(timer, 'all', [1])
+  node.callSelf(timer, 2, 'all', [1])
   t.deepEqual(log, [
     ['pass', fault],
     ['accept', call],
-    ['callSelf', timer, 'all', [1]],
+    ['callSelf', timer, 2, 'all', [1]],
   ])
 })

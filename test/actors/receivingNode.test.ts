@@ -159,7 +159,7 @@ test('before its object is there a node knows every version, then those of its c
 
 test('a timer that is due while the host may not answer waits until it may, unless its node has stopped', (t) => {
   const { receiving, life, world, done } = open()
-  const due = () => receiving.callSelf({ isOver: false } as never, 'tick', [])
+  const due = () => receiving.callSelf({ isOver: false } as never, null, 'tick', [])
   due()
   t.deepEqual(done(), ['timer tick 2'])
   world.isClosed = true

@@ -239,7 +239,7 @@ test('a call that has no time left from the beginning is taken: its turn says so
 test('a timer’s call is one of the object itself, at the node’s version, without an end of its time', (t) => {
   const s = open()
   const timer = { begin: () => true }
-  const calls = ['ring', 'ring'].map((method) => timerCall(s.receiver, 7, timer, method, [1]))
+  const calls = ['ring', 'ring'].map((method) => timerCall(s.receiver, 7, timer, null, method, [1]))
   t.like(calls[0]!.envelope, {
     kind: kinds.send,
     label: 3,
@@ -268,9 +268,9 @@ test('a host with telemetry watches what it receives, timers too', (t) => {
   s.node.services.telemetry = {}
   s.arrives()
   t.true(s.taken[0] instanceof WatchedCall)
-  t.true(timerCall(s.receiver, 7, { begin: () => true }, 'ring', []) instanceof WatchedCall)
+  t.true(timerCall(s.receiver, 7, { begin: () => true }, null, 'ring', []) instanceof WatchedCall)
   s.node.services.telemetry = undefined
-  t.false(timerCall(s.receiver, 7, { begin: () => true }, 'ring', []) instanceof WatchedCall)
+  t.false(timerCall(s.receiver, 7, { begin: () => true }, null, 'ring', []) instanceof WatchedCall)
 })
 
 test('a message for which there is no room is refused, and does not wait for a host that asks', async (t) => {

@@ -39,7 +39,7 @@ class MarkedV2 extends PlainV1 {
   @command({ allow: ['web'] }) two(): void {}
 }
 
-const upgradeTo = (newClass: typeof PlainV1, past = false): Upgrade =>
+const upgradeTo = (newClass: typeof PlainV1, past?: 'reads its caller' | 'sets a timer'): Upgrade =>
   defineUpgrade({
     title: 'plain',
     classUpgrades: [
@@ -47,18 +47,27 @@ const upgradeTo = (newClass: typeof PlainV1, past = false): Upgrade =>
         oldClass: PlainV1,
         newClass,
         futureSO: none,
-        pastSO: past
-          ? pastSO({
-              simulates: PlainV1,
-              over: newClass,
-              initial: () => ({}),
-              methods: {
-                one() {
-                  return this.caller.version
-                },
-              },
-            })
-          : notNeeded,
+        pastSO:
+          past === undefined
+            ? notNeeded
+            : pastSO({
+                simulates: PlainV1,
+                over: newClass,
+                initial: () => ({}),
+                methods:
+                  past === 'sets a timer'
+                    ? {
+                        one() {
+                          this.after(1, 'one')
+                          return 1
+                        },
+                      }
+                    : {
+                        one() {
+                          return this.caller.version
+                        },
+                      },
+              }),
         transform: (state) => state,
         schedule: eagerly(),
       }),
@@ -75,7 +84,8 @@ for (const [what, upgrade] of Object.entries({
   'a class reads its caller': upgradeTo(ReadingV2),
   'a class says who may call it': upgradeTo(GuardedV2),
   'a method says who may call it': upgradeTo(MarkedV2),
-  'a simulation object reads its caller': upgradeTo(PlainV2, true),
+  'a simulation object reads its caller': upgradeTo(PlainV2, 'reads its caller'),
+  'a simulation object sets a timer': upgradeTo(PlainV2, 'sets a timer'),
 }))
   test(`where ${what}, a host of release 0.1.0 does not load it`, (t) => {
     t.is(draftManifest(upgrade, bundle).runtime, 2)
