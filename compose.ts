@@ -14,6 +14,7 @@ import { StopBudget } from './actors/base/stopBudget.js'
 import { type Gather, type Signing, tokens } from './actors/base/tokens.js'
 import { CallTable } from './actors/calls/callTable.js'
 import { Contacts } from './actors/calls/contacts.js'
+import { KeptContacts } from './actors/calls/nodeContacts.js'
 import { Outbox } from './actors/calls/outbox.js'
 import { ClassRegistry } from './actors/history/classRegistry.js'
 import { DenialReports } from './actors/history/denialReports.js'
@@ -310,6 +311,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   Journal,
   Outbox,
   Contacts,
+  KeptContacts,
   TimerWheel,
   CallTable,
   UpgradeServerClient,

@@ -72,8 +72,12 @@ export interface HostSettings {
   readonly retryPauseMsMax: number
   /** A query without an answer is sent again after so long. */
   readonly queryResendMs: number
-  /** Nodes that the upgrade layers remember having exchanged calls with. */
+  /** Nodes that one node remembers having exchanged calls with; and all nodes of the host together. */
   readonly contactsMax: number
+  readonly contactsOfHostMax: number
+  /** So long new ones wait to be written, and of so many nodes they are written in one go. */
+  readonly contactsKeptMs: number
+  readonly contactsPerTurnMax: number
   /** How often the upgrade server is asked for its newest version, should an announcement have been lost. */
   readonly askServerMs: number
   /** How long a version that the upgrade server does not know is taken for unknown without asking again. */
@@ -206,7 +210,10 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   retryPauseMs: 10,
   retryPauseMsMax: 250,
   queryResendMs: 1_000,
-  contactsMax: 4_096,
+  contactsMax: 1_024,
+  contactsOfHostMax: 65_536,
+  contactsKeptMs: 5_000,
+  contactsPerTurnMax: 256,
   askServerMs: 30_000,
   unknownVersionMs: 500,
   firstAnswerMs: 1_000,

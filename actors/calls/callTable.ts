@@ -228,10 +228,13 @@ export class CallTable {
     }
     let heard: Replier | undefined
     // An answer that nobody waits for is no news of anybody: whoever may publish here could make it up.
-    const hear = (replier: Replier) => {
-      if (replier === heard) return
+    let by: Caller | undefined
+    const hear = (replier: Replier, { caller }: OpenCall) => {
+      if (replier === heard && caller === by) return
       heard = replier
-      this.contacts.hear(replier.node, replier.className, replier.version, now)
+      by = caller
+      const listener = caller.contacts ?? this.contacts
+      listener.hear(replier.node, replier.className, replier.version, now)
     }
     try {
       for (const envelope of decode(message.payload)) {
@@ -239,7 +242,7 @@ export class CallTable {
           case kinds.reply: {
             const open = this.#askedThere(envelope.seq, byServer)
             if (open === undefined) continue
-            hear(envelope.replier)
+            hear(envelope.replier, open)
             this.#end(open)
             open.resolve(envelope.value, envelope)
             continue
@@ -248,8 +251,8 @@ export class CallTable {
             // The message could not be read: it speaks of all its calls.
             const open = this.#askedThere(envelope.seq, byServer)
             const all = envelope.seq === 0 ? callsOf(this.#groupOf(message)) : open === undefined ? [] : [open]
-            if (all.length > 0) hear(envelope.replier)
             for (const each of all) {
+              hear(envelope.replier, each)
               if (envelope.fault.retryable) this.#notExecuted(each, envelope.fault)
               else {
                 this.#end(each)

@@ -3,12 +3,15 @@
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { packCallerFields } from '../../core/wire/envelopeWriter.js'
+import type { Listener } from './contacts.js'
 
 export interface Caller {
   readonly nodeId: string
   readonly incarnation: number
   readonly className: string
   readonly version: Version
+  /** The one that hears who answered; without one, the host does. */
+  readonly contacts?: Listener
 }
 
 /**
@@ -56,6 +59,13 @@ function packedFields({ nodeId, incarnation, className, version }: Caller, expec
 
 export class CallingNode extends FrequentCaller {
   override readonly isNode = true
+
+  constructor(
+    caller: Caller,
+    readonly contacts: Listener,
+  ) {
+    super(caller)
+  }
 }
 
 /**

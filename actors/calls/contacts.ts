@@ -1,6 +1,7 @@
 /**
- * Nodes this host has recently exchanged calls with: upgrade layers exchange class and version on every reply
- * and cache them (§4).
+ * Upgrade layers exchange class and version with every call and cache them (§4). Each node has its own
+ * contacts (nodeContacts.ts); those here are of code outside of any object. A version that is new to the
+ * host is told on, whoever heard of it.
  */
 import { inject, injectable } from 'tsyringe'
 import type { Version } from '../../core/base/ids.js'
@@ -9,36 +10,35 @@ import type { Contact } from '../../core/schedules/schedule.js'
 import type { HostSettings } from '../base/settings.js'
 import { Signal } from '../base/signal.js'
 import { tokens } from '../base/tokens.js'
+import { ContactList } from './contactList.js'
 
-interface Heard {
-  className: string
-  version: Version
-  atMs: number
+/** One that hears of other nodes: by their calls, and by their answers. */
+export interface Listener {
+  /** `now` is by the clock that never goes back. */
+  hear(nodeId: string, className: string, version: Version, now: number): void
 }
 
 @injectable()
-export class Contacts {
-  readonly #heard = new Map<string, Heard>()
+export class Contacts implements Listener {
+  readonly #heard: ContactList
   #newestKnown: Version = 0
   /** Whenever a node says to run a version newer than the newest that is known. */
   readonly newer = new Signal<Version>()
 
   constructor(
     @inject(tokens.clock) private readonly clock: Clock,
-    @inject(tokens.settings) private readonly settings: HostSettings,
-  ) {}
+    @inject(tokens.settings) settings: HostSettings,
+  ) {
+    this.#heard = new ContactList(settings.contactsMax)
+  }
 
-  /** `now` is by the clock that never goes back, for callers that have just read it. */
   hear(nodeId: string, className: string, version: Version, now = this.clock.monotonicMs()): void {
-    const known = this.#heard.get(nodeId)
-    if (known !== undefined) {
-      known.className = className
-      known.version = version
-      known.atMs = now
-    } else {
-      if (this.#heard.size >= this.settings.contactsMax) this.#heard.delete(this.#heard.keys().next().value!)
-      this.#heard.set(nodeId, { className, version, atMs: now })
-    }
+    this.#heard.hear(nodeId, className, version, now)
+    this.hearOf(version)
+  }
+
+  /** Somebody runs this version. */
+  hearOf(version: Version): void {
     if (version > this.#newestKnown) this.newer.emit(version)
   }
 
@@ -49,9 +49,6 @@ export class Contacts {
 
   /** Newest first. */
   list(): readonly Contact[] {
-    const now = this.clock.monotonicMs()
-    return [...this.#heard]
-      .map(([nodeId, heard]) => ({ nodeId, className: heard.className, version: heard.version, ageMs: now - heard.atMs }))
-      .sort((a, b) => a.ageMs - b.ageMs)
+    return this.#heard.list(this.clock.monotonicMs())
   }
 }

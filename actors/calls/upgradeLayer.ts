@@ -16,6 +16,7 @@ import type { HostSettings } from '../base/settings.js'
 import type { Departures } from '../state/departures.js'
 import { type Caller, CallingNode } from './caller.js'
 import type { CallTable } from './callTable.js'
+import type { Listener } from './contacts.js'
 import { asItIsNow, type OneWayKind, type OutgoingCall } from './outgoingCall.js'
 import { makeRef } from './refs.js'
 import type { RunningCall } from './runningCall.js'
@@ -39,6 +40,7 @@ export interface LabelledNode {
   readonly departures: Departures
   /** The node as it is now. */
   readonly caller: Caller
+  readonly contacts: Listener
   readonly running: RunningCall | undefined
 }
 
@@ -144,7 +146,7 @@ export class UpgradeLayer {
   /** The node as it is now: the same one until it has another class or version. */
   #frequentCaller(): CallingNode {
     const now = this.node.caller
-    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now)
+    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now, this.node.contacts)
     return this.#caller!
   }
 }

@@ -11,7 +11,7 @@ import type { Trusts } from '../../core/trust/trustMark.js'
 import type { HostSettings } from '../base/settings.js'
 import { type StatechartListener, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
-import { Contacts } from '../calls/contacts.js'
+import { KeptContacts } from '../calls/nodeContacts.js'
 import { Outbox } from '../calls/outbox.js'
 import { ClassRegistry } from '../history/classRegistry.js'
 import { DenialReports } from '../history/denialReports.js'
@@ -44,7 +44,7 @@ export class NodeServices {
     @inject(tokens.observer) readonly observe: HostObserver,
     @inject(Journal) readonly journal: Journal,
     @inject(Outbox) readonly outbox: Outbox,
-    @inject(Contacts) readonly contacts: Contacts,
+    @inject(KeptContacts) readonly contacts: KeptContacts,
     @inject(CallTable) readonly calls: CallTable,
     @inject(TimerWheel) readonly wheel: TimerWheel,
     @inject(UpgradeHistory) readonly history: UpgradeHistory,

@@ -18,6 +18,7 @@ import type { Random } from '../../core/ports/random.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import type { VersionTally } from '../base/versionTally.js'
 import type { Caller } from '../calls/caller.js'
+import type { KeptContacts, NodeContacts } from '../calls/nodeContacts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import { type LabelledNode, type LayerServices, UpgradeLayer } from '../calls/upgradeLayer.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
@@ -52,6 +53,7 @@ export interface HostServices
     LearningServices,
     ManagerServices {
   readonly history: UpgradeHistory
+  readonly contacts: KeptContacts
 }
 
 type Parts = StateOwner & DepartingNode & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
@@ -72,6 +74,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
   readonly life = new NodeLife()
   #restart: NodeRestart | undefined
   #pass: RecordPass | undefined
+  #contacts: NodeContacts | undefined
   #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
@@ -107,6 +110,16 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
   /** Made where there are records to be made: few nodes have any. */
   get pass(): RecordPass {
     return (this.#pass ??= new RecordPass(this))
+  }
+
+  /** Made when the node hears of another, or its scheduling function asks: most nodes are idle. */
+  get contacts(): NodeContacts {
+    return (this.#contacts ??= this.services.contacts.open(this.id))
+  }
+
+  /** They are kept for its next start here. */
+  closeContacts(): void {
+    this.#contacts?.close(!this.isElsewhere)
   }
 
   /** The software of a node: the class of the current generation, and its version. */

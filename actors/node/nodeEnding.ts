@@ -26,6 +26,7 @@ export interface EndingNode {
   readonly manager: { stop(): void }
   readonly permit: { stop(): void }
   readonly pass: { stop(): void }
+  closeContacts(): void
   /** Another host has the node. */
   readonly isElsewhere: boolean
 }
@@ -61,6 +62,7 @@ export async function stop(node: EndingNode, given: StopBudget | undefined): Pro
     else turn.refuse(nodeStoppedFault(node.id))
   }
   await budget.forLeaving(software.stop())
+  node.closeContacts()
   statusReporter.release(node.id)
   if (given === undefined) budget.end()
 }

@@ -12,6 +12,7 @@ import type { Message } from '../../core/ports/transport.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { VersionTally } from '../base/versionTally.js'
+import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Inspection } from '../inspection/inspection.js'
@@ -51,6 +52,7 @@ export interface CalledNode {
   readonly life: NodeLife
   readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
+  readonly contacts: NodeContacts
   readonly state: NodeState
   readonly departures: Departures
   readonly mailbox: Mailbox
@@ -83,6 +85,10 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
 
   get service(): string {
     return this.node.service
+  }
+
+  get contacts(): NodeContacts {
+    return this.node.contacts
   }
 
   get state(): NodeState {

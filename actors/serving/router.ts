@@ -14,7 +14,7 @@ import { type Counted, decode, encodeRefusal } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { isInbox, notAnInbox } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
-import type { Contacts } from '../calls/contacts.js'
+import type { Listener } from '../calls/contacts.js'
 import { weightOf } from '../calls/messageWeight.js'
 import type { Outbox } from '../calls/outbox.js'
 import type { HostFence } from '../registration/hostFence.js'
@@ -31,7 +31,6 @@ export interface RouterServices {
   readonly admission: CallAdmission
   readonly backlog: Backlog
   readonly clock: Clock
-  readonly contacts: Contacts
   readonly fence: HostFence
   readonly outbox: Outbox
   readonly observe: HostObserver
@@ -44,6 +43,8 @@ export interface RoutedNode extends Callee {
   readonly services: RouterServices
   readonly id: string
   readonly service: string
+  /** It hears who calls. */
+  readonly contacts: Listener
   /** Another host has the node: nothing that arrives here is for it. */
   readonly isElsewhere: boolean
   /** Whether a call of this version has an answer here already, be it a fault. */
@@ -77,7 +78,8 @@ export function route(node: RoutedNode, message: Message, carries: SubjectPurpos
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now: number, lateMs: number): void {
-  const { admission, backlog, contacts, outbox, observe, telemetry } = node.services
+  const { contacts } = node
+  const { admission, backlog, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
     observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })

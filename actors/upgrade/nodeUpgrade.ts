@@ -195,6 +195,7 @@ export class NodeUpgrade {
       servers: classUpgradeOf(this.node, this.target).servers,
       rulesOf: (lazy) => this.node.rulesOf(lazy),
       calls: () => this.node.calls,
+      contacts: this.node.contacts,
     })
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
@@ -286,6 +287,6 @@ export class NodeUpgrade {
 }
 
 function pick(services: UpgradeServices) {
-  const { store, nodeRowCache, database, contacts, clock, random, settings } = services
-  return { store, nodeRowCache, database, contacts, clock, random, settings }
+  const { store, nodeRowCache, database, clock, random, settings } = services
+  return { store, nodeRowCache, database, clock, random, settings }
 }

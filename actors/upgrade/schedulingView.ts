@@ -17,7 +17,7 @@ import type { ViewSource } from '../../core/schedules/schedulingView.js'
 import { unpack, unpackState } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
-import type { Contacts } from '../calls/contacts.js'
+import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
 import { LazyRecords } from '../state/lazyRecords.js'
 
@@ -30,7 +30,7 @@ export interface NodeParts {
   readonly store: StateStore
   readonly nodeRowCache: NodeRowCache
   readonly database: UpgradeDatabase
-  readonly contacts: Contacts
+  readonly contacts: Pick<NodeContacts, 'list'>
   readonly clock: Clock
   readonly random: Random
   readonly settings: HostSettings

@@ -7,7 +7,7 @@ import type { LazySlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
-import type { Contacts } from '../calls/contacts.js'
+import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Intake } from '../history/intake.js'
 import type { Controls } from '../registration/controls.js'
@@ -31,7 +31,6 @@ export interface UpgradeServices extends AdmissionServices {
   readonly store: StateStore
   readonly nodeRowCache: NodeRowCache
   readonly database: UpgradeDatabase
-  readonly contacts: Contacts
 }
 
 /** The parts of its node that an upgrade needs. */
@@ -44,6 +43,7 @@ export interface UpgradingNode {
   readonly mailbox: Mailbox
   readonly learning: NodeLearning
   readonly permit: UpgradePermit
+  readonly contacts: Pick<NodeContacts, 'list'>
   /** How the records of a lazy slot are made. */
   rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */

@@ -117,6 +117,8 @@ export const keys = {
   starts: 'starts',
   record: (nodeId: string) => `n/${nodeId}`,
   allRecords: ['n/', 'n0'] as const,
+  /** The nodes that it has recently exchanged calls with. */
+  contacts: (nodeId: string) => `c/${nodeId}`,
   root: (nodeId: string, of: StateSlot) => `s/${nodeId}/${of}/r`,
   /** Throws `config.invalid` for a name that could run into another's records. */
   collection: (nodeId: string, of: StateSlot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,

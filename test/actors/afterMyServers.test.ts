@@ -10,6 +10,7 @@ import {
   draftManifest,
   eagerly,
   NodeObject,
+  type NodeRow,
   notNeeded,
   query,
   type Schedule,
@@ -17,7 +18,7 @@ import {
   upgradeClass,
 } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { gate, TestSystem } from '../support/testSystem.js'
+import { gate, type TestHost, TestSystem } from '../support/testSystem.js'
 
 function server(version: number) {
   class Server extends NodeObject {
@@ -100,6 +101,53 @@ test('afterMyServers without a name: client and server in one upgrade, the clien
   go.open()
   await Promise.all([asked.reached(1), client.reached(1)])
   t.false(isEarly)
+})
+
+/** To this host the upgrade database says for ever that the server is at version 0. */
+function withOldRows({ desk }: TestSystem, host: TestHost): void {
+  const { database } = desk.running.operator
+  const old = (row: NodeRow) => (row.service === 'server' ? { ...row, version: 0, className: 'Server.v1' } : row)
+  host.changeDatabase({ nodes: async (service) => (await database.nodes(service)).map(old) })
+}
+
+const onlyServers = defineUpgrade({ title: 'Servers first', classUpgrades: [servers(eagerly()), clients(afterMyServers())] })
+
+test('a server that has answered at the version has upgraded, though its row is late: for the node that it answered', async (t) => {
+  const { system, b, asked, asking } = await open(t)
+  withOldRows(system, b)
+  const other = await b.node(CallerV1, 'c2')
+  await system.publish(onlyServers)
+  await asked.reached(1)
+  for (const id of ['c1', 'c2']) await b.untilPhase(id, 'scheduled')
+  await system.clock.passes(5_000)
+  t.deepEqual([asking.version, other.version], [0, 0])
+  await system.desk.ref(CallerV1, 'c1', { version: 0 }).go('s1')
+  await asking.reached(1)
+  await system.clock.passes(5_000)
+  t.is(other.version, 0)
+  await system.desk.ref(CallerV1, 'c2', { version: 0 }).go('s1')
+  await other.reached(1)
+})
+
+test('a node knows after a restart, by kill -9 too, which of its servers have answered at the version', async (t) => {
+  const { system, b, asked } = await open(t)
+  withOldRows(system, b)
+  const go = gate()
+  const later = allOf(
+    afterMyServers(),
+    schedule('when told', () => go.opened),
+  )
+  await system.publish(defineUpgrade({ title: 'Servers first', classUpgrades: [servers(eagerly()), clients(later)] }))
+  await asked.reached(1)
+  await b.untilPhase('c1', 'scheduled')
+  await system.desk.ref(CallerV1, 'c1', { version: 0 }).go('s1')
+  await system.clock.passes(6_000)
+  const again = await system.host('c', { state: b.kill() })
+  withOldRows(system, again)
+  go.open()
+  const client = await again.node(CallerV1, 'c1')
+  await client.reached(1)
+  t.is(client.version, 1)
 })
 
 test('services that would wait for each other without naming each other both upgrade', async (t) => {

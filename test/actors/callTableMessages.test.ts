@@ -407,7 +407,7 @@ test('telemetry hears of each call, who answered it and how it ended, and its tr
 
 test('a fault that reaches the code of a node says which node made the call', async (t) => {
   const s = open({ openCallsMax: 2 })
-  const node = new CallingNode(caller)
+  const node = new CallingNode(caller, s.contacts)
   const calls = [s.call({}, node), s.call({}, node), s.call({}, node)]
   await s.refuse(s.leaving()[0]!, new Fault('application.error', 'no', { why: 1 }))
   s.table.close()

@@ -1,4 +1,4 @@
-/** The nodes that a host has exchanged calls with lately. */
+/** The nodes that code of a host outside of any object has exchanged calls with lately. */
 import 'reflect-metadata'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
@@ -28,7 +28,7 @@ test('contacts are listed with what they said last, the newest first', (t) => {
   ])
 })
 
-test('so many contacts are remembered; the one that came first is forgotten for a new one', (t) => {
+test('so many contacts are remembered; one that was not heard of again is forgotten for a new one', (t) => {
   const { contacts } = open()
   for (const nodeId of ['a', 'b', 'c', 'a', 'd']) contacts.hear(nodeId, 'A.v1', 0)
   t.deepEqual(
@@ -36,7 +36,7 @@ test('so many contacts are remembered; the one that came first is forgotten for 
       .list()
       .map(({ nodeId }) => nodeId)
       .sort(),
-    ['b', 'c', 'd'],
+    ['a', 'c', 'd'],
   )
 })
 

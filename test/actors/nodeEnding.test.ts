@@ -52,6 +52,7 @@ function open({
     manager: { stop: said('no upgrade') },
     permit: { stop: said('no slot') },
     pass: { stop: said('no pass') },
+    closeContacts: said('keep its contacts'),
     isElsewhere,
   } as unknown as EndingNode
   /** A call as far as it is asked here. */
@@ -67,7 +68,7 @@ function open({
 }
 
 const withdrawal = ['no upgrade', 'no slot', 'no pass', 'hear nothing', 'left the service']
-const end = ['drains', 'drained', 'close', 'stop the object', 'release n1']
+const end = ['drains', 'drained', 'close', 'stop the object', 'keep its contacts', 'release n1']
 const microtasks = () => new Promise((resolve) => setImmediate(resolve))
 
 test('a node that stops withdraws, takes in what is on its way, and lets its object stop before it leaves the status reporter', async (t) => {
@@ -98,7 +99,7 @@ test('each step of a stop waits for the one before', async (t) => {
   t.deepEqual(done(), ['stop the object'])
   stopped.open()
   await stopping
-  t.deepEqual(done(), ['release n1'])
+  t.deepEqual(done(), ['keep its contacts', 'release n1'])
 })
 
 test('calls that wait for their turn, or for a version, are refused when their node stops, and other turns end', async (t) => {

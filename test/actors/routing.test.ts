@@ -70,6 +70,7 @@ function open(change: Partial<HostSettings> = {}) {
   const node = {
     id: 'n1',
     service: 'notes',
+    contacts,
     replier: { node: 'n1', className: 'Notes.v1', version: 3 },
     replyBytesMax: 10_000,
     departures: { add: (departure: Departure) => departure.leave() },
@@ -83,7 +84,6 @@ function open(change: Partial<HostSettings> = {}) {
       admission: { refuses: () => node.denied },
       backlog: new Backlog(settings),
       clock,
-      contacts,
       fence,
       observe,
       settings,

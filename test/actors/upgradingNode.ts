@@ -86,7 +86,6 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     store,
     journal,
     nodeRowCache: { nodes: async () => [] },
-    contacts: { versions: () => [] },
     observe: (event: { type: string; message?: string }) =>
       void log.push(`${event.type}${event.message ? ` ${event.message}` : ''}`),
     settings: { ...permits.settings, advanceTimeoutMs: 500, sweepKeysPerCommit: 1 },

@@ -60,7 +60,10 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
     'a call that nobody takes is made again after pauses that double up to a bound, while there is time for an answer',
   ],
   queryResendMs: ['callTable', 'a query without an answer is asked again now and then; whichever copy is answered ends it'],
-  contactsMax: ['contacts', 'so many contacts are remembered; the one that came first is forgotten for a new one'],
+  contactsMax: ['contacts', 'so many contacts are remembered; one that was not heard of again is forgotten for a new one'],
+  contactsOfHostMax: ['nodeContacts', 'the nodes of a host share so many places: a node that has none gets none'],
+  contactsKeptMs: ['nodeContacts', 'K1: contacts of many nodes are written together after a while, so many in one go'],
+  contactsPerTurnMax: ['nodeContacts', 'K1: contacts of many nodes are written together after a while, so many in one go'],
   askServerMs: [
     'headPoison',
     'a version that somebody made up is forgotten with the next answer, and the next upgrade is learned',
