@@ -2,6 +2,7 @@
  * The connections of a host, an operator or an upgrade server: a transport and an upgrade database, opened
  * and closed together. A part of the composition root.
  */
+import type { NeighbourAccess } from './actors/server/neighbourVersions.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/base/fault.js'
 import type { UpgradeDatabase } from './core/control/upgradeDatabase.js'
@@ -57,6 +58,65 @@ export interface ConnectionOptions {
   readonly callers?: CallersTaken
 }
 
+/** Another system that this one calls, with its own upgrade servers, its own database and its own keys. */
+export interface NeighbourOptions
+  extends Partial<Pick<ConnectionOptions, 'transport' | 'udb' | 'as' | 'callers'>>,
+    TrustOptions {}
+
+export interface NeighboursOption {
+  /**
+   * The systems that classes may call as `StockV1.of('warehouse')`, by name. `transport`: by default that of
+   * this system. `udb`: the neighbour's own, or left out where it is embedded in this process. `trust`: the
+   * neighbour's upgraders, as its own hosts are told them.
+   */
+  readonly neighbours?: Readonly<Record<string, NeighbourOptions>>
+}
+
+/** For an upgrade server: the databases of the neighbours, each opened as soon as it can be. */
+export async function openNeighbourDatabases(
+  { neighbours = {}, ...options }: ConnectionOptions & NeighboursOption,
+  observe: HostObserver,
+): Promise<readonly NeighbourAccess[]> {
+  const clock = clockOf(options)
+  const opened: NeighbourAccess[] = []
+  try {
+    for (const [system, { udb, trust }] of Object.entries(neighbours)) {
+      if (system === options.system) throw new Fault('config.invalid', `system ${system} is no neighbour of itself`)
+      const away = (error: Fault) =>
+        observe({
+          type: 'warning',
+          message: `the upgrade database of neighbour ${system} does not answer; it is tried again`,
+          error,
+        })
+      const database = await openDeferred(udb ?? embeddedServices(system).database, system, clock, away)
+      opened.push({ system, database, trust: checkTrust(nkeySignatures, trust, system) })
+    }
+    return opened
+  } catch (error) {
+    await Promise.allSettled(opened.map(({ database }) => database.close()))
+    throw error
+  }
+}
+
+/** How to reach a neighbour: as this system is, where nothing else is said. Throws `config.invalid`. */
+export function neighbourConnections(
+  options: ConnectionOptions,
+  system: string,
+  { transport, udb, ...more }: NeighbourOptions,
+): ConnectionOptions & TrustOptions {
+  if (system === options.system) throw new Fault('config.invalid', `system ${system} is no neighbour of itself`)
+  const { as, callers, clock, random } = options
+  const own = {
+    ...(as === undefined ? {} : { as }),
+    ...(callers === undefined ? {} : { callers }),
+    ...(clock === undefined ? {} : { clock }),
+    ...(random === undefined ? {} : { random }),
+  }
+  // One that is embedded in this process has a transport of its own too.
+  const way = transport ?? (udb === undefined ? undefined : options.transport)
+  return { ...own, system, ...more, ...(way === undefined ? {} : { transport: way }), ...(udb === undefined ? {} : { udb }) }
+}
+
 export interface Connected {
   readonly transport: Transport
   readonly database: UpgradeDatabase
@@ -76,7 +136,7 @@ export function clockOf({ clock: given = systemClock }: Pick<ConnectionOptions, 
 
 /** Connects, or opens nothing at all. A patient one goes on without its database, which is tried again. */
 export async function connect(
-  options: ConnectionOptions & TrustOptions,
+  options: ConnectionOptions & TrustOptions & NeighboursOption,
   name: string,
   observe: HostObserver,
   isPatient = false,
@@ -86,7 +146,7 @@ export async function connect(
   }
   const clock = clockOf(options)
   const naming = checkNaming(options)
-  const world = options.transport === undefined || options.udb === undefined ? enter(options) : undefined
+  const world = options.transport === undefined || options.udb === undefined ? enter(options, observe) : undefined
   const onError = (error: unknown) => observe({ type: 'warning', message: 'the transport reports an error', error })
   const opened: { close(): Promise<void> }[] = []
   const close = async () => {
@@ -133,14 +193,24 @@ interface Entered {
  */
 const servers = new WeakMap<EmbeddedServices, Promise<UpgradeServer>>()
 
-function enter({ system, trust }: ConnectionOptions & TrustOptions): Entered {
+function enter(options: ConnectionOptions & TrustOptions & NeighboursOption, observe: HostObserver): Entered {
+  const { system, trust } = options
   const world = embeddedServices(system)
   const isFirst = world.enter()
   if (isFirst) servers.set(world, embeddedServer(world, system, trust))
+  const server = servers.get(world)!
+  const ready = async () => {
+    const neighbours = await openNeighbourDatabases(options, observe)
+    for (const neighbour of neighbours) (await server).addNeighbour(neighbour)
+    await server
+  }
+  const isReady = ready()
+  // It is waited for last: what fails before says more.
+  isReady.catch(() => {})
   return {
     transport: world.transport,
     database: world.database,
-    ready: servers.get(world)!.then(() => {}),
+    ready: isReady,
     leave: async () => {
       if (world.leave()) await (await servers.get(world))?.stop()
     },

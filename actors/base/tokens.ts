@@ -17,6 +17,7 @@ import type { Purpose, Signed } from '../../core/trust/signed.js'
 import type { Trust } from '../../core/trust/trust.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
 import type { ClassRepository } from '../../core/upgrade/classRepository.js'
+import type { NeededNeighbours } from './neededNeighbours.js'
 import type { HostSettings } from './settings.js'
 
 /** The signers of what this host publishes, and their system. */
@@ -52,6 +53,8 @@ export const tokens = {
   signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
   /** The host's own container, of which the objects of its nodes are made. */
   container: Symbol.for('theseus.container') as InjectionToken<DependencyContainer>,
+  /** The other systems that its classes may call. */
+  neighbours: Symbol.for('theseus.neighbours') as InjectionToken<NeededNeighbours>,
   /** Traces and measures, if somebody does. */
   telemetry: Symbol.for('theseus.telemetry') as InjectionToken<Telemetry | undefined>,
   /** Hears what the statecharts of upgrade managers do, in this process. */

@@ -68,6 +68,11 @@ export class CallingNode extends FrequentCaller {
   }
 }
 
+/** The same towards a neighbour: the versions that are heard of there are not those of its own system. */
+export class NeighbourCaller extends FrequentCaller {
+  override readonly isNode = true
+}
+
 /**
  * The fault as it reaches user code: a call that nobody awaited ends the process, and the message says on
  * which node that code is.

@@ -1,20 +1,23 @@
 /**
  * The upgrade layer of one node (§3): "labels outgoing calls made by its node with the node's version
- * number". An SO's messages are labelled with the version that it implements.
+ * number". An SO's messages are labelled with the version that it implements. Those to a neighbour, another
+ * system, have a version of that system: the one to which the named class belongs (N1).
  *
  * C12. A call and a message leave as departures of their node (state/departures.ts); a command's own sends
  *      leave with its commit.
  */
 
+import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { MethodKind } from '../../core/model/methods.js'
+import type { NeighbourClass } from '../../core/model/neighbour.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { kinds } from '../../core/wire/envelope.js'
-import { subjectsOf } from '../../core/wire/subjects.js'
+import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Departures } from '../state/departures.js'
-import { type Caller, CallingNode } from './caller.js'
+import { type Caller, CallingNode, NeighbourCaller } from './caller.js'
 import type { CallTable } from './callTable.js'
 import type { Listener } from './contacts.js'
 import { asItIsNow, type OneWayKind, type OutgoingCall } from './outgoingCall.js'
@@ -27,6 +30,22 @@ export interface LayerServices {
   readonly clock: Clock
   readonly settings: HostSettings
   readonly history: IntroducedEvents
+  readonly neighbours: CalledNeighbours
+}
+
+export interface CalledNeighbours {
+  /** Throws `config.invalid` for a system that is no neighbour. */
+  get(system: string): CalledNeighbour
+}
+
+/** Another system that is called. */
+export interface CalledNeighbour {
+  readonly system: string
+  readonly subjects: Subjects
+  readonly calls: CallTable
+  /** Its version to which the class belongs; undefined where that is not known yet. */
+  label(className: string): Version | undefined
+  find(className: string): Promise<Version>
 }
 
 export interface IntroducedEvents {
@@ -44,8 +63,17 @@ export interface LabelledNode {
   readonly running: RunningCall | undefined
 }
 
+/** A neighbour's class, as a reference calls it. */
+interface CalledThere {
+  readonly neighbour: CalledNeighbour
+  readonly className: string
+  readonly service: string
+  readonly subject: string
+}
+
 export class UpgradeLayer {
   #caller: CallingNode | undefined
+  #callersAt: Map<CalledNeighbour, NeighbourCaller> | undefined
 
   constructor(private readonly node: LabelledNode) {}
 
@@ -65,6 +93,68 @@ export class UpgradeLayer {
       const now = this.node.services.clock.monotonicMs()
       this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
     })
+  }
+
+  /** `mayLeave` throws where the object may send nothing. */
+  neighbourRef({ target, system }: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
+    const to = this.#at(target, system, nodeId)
+    return makeRef(target, (method, kind, args) => {
+      mayLeave()
+      const now = this.node.services.clock.monotonicMs()
+      const label = to.neighbour.label(to.className)
+      const call = this.#outgoing(to.subject, to.service, label ?? 0, method, kind, args, now, to.className)
+      return label === undefined ? this.#callUnlabelled(to, call) : this.#callNeighbour(to.neighbour, call, now)
+    })
+  }
+
+  neighbourSender({ target, system }: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
+    const to = this.#at(target, system, nodeId)
+    return makeRef(target, (method, kind, args) => {
+      mayLeave()
+      const now = this.node.services.clock.monotonicMs()
+      const label = to.neighbour.label(to.className)
+      if (label === undefined)
+        throw new Fault('upgrade.fetch', `the version of ${to.className} at neighbour ${system} is not known yet`)
+      const call = this.#outgoing(to.subject, to.service, label, method, kind, args, now, to.className)
+      this.leaveWithCommit(to.neighbour.calls.prepareSend(this.#callerAt(to.neighbour, label), call, kinds.send))
+    })
+  }
+
+  #at(target: NodeClass, system: string, nodeId: string | undefined): CalledThere {
+    const neighbour = this.node.services.neighbours.get(system)
+    const { className, service } = describeClass(target)
+    const { subjects } = neighbour
+    const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
+    return { neighbour, className, service: `${system}/${service}`, subject }
+  }
+
+  #callNeighbour(neighbour: CalledNeighbour, call: OutgoingCall, now: number): Promise<unknown> {
+    const caller = this.#callerAt(neighbour, call.label)
+    if (this.node.departures.isOpen) return neighbour.calls.call(caller, call, now)
+    return this.#callNeighbourLater(neighbour, caller, call)
+  }
+
+  async #callNeighbourLater(neighbour: CalledNeighbour, caller: NeighbourCaller, call: OutgoingCall): Promise<unknown> {
+    const now = asItIsNow(call)
+    await this.node.departures.mayCall()
+    return neighbour.calls.call(caller, now)
+  }
+
+  async #callUnlabelled({ neighbour, className }: CalledThere, call: OutgoingCall): Promise<unknown> {
+    const now = asItIsNow(call)
+    const label = await neighbour.find(className)
+    return this.#callNeighbour(neighbour, { ...now, label }, this.node.services.clock.monotonicMs())
+  }
+
+  /** Towards a neighbour it has the neighbour's version: that of its own system means nothing there. */
+  #callerAt(neighbour: CalledNeighbour, version: Version): NeighbourCaller {
+    const { nodeId, incarnation, className } = this.node.caller
+    this.#callersAt ??= new Map()
+    const known = this.#callersAt.get(neighbour)
+    if (known?.version === version && known.className === className && known.incarnation === incarnation) return known
+    const caller = new NeighbourCaller({ nodeId, incarnation, className, version })
+    this.#callersAt.set(neighbour, caller)
+    return caller
   }
 
   /** To whoever hears the event; the label says what it means. */
@@ -90,6 +180,7 @@ export class UpgradeLayer {
     kind: MethodKind,
     args: readonly unknown[],
     now: number,
+    expects: string | null = null,
   ): OutgoingCall {
     const running = this.node.running
     const own = now + this.node.services.settings.callDeadlineMs
@@ -100,7 +191,7 @@ export class UpgradeLayer {
       kind,
       args,
       deadline: running === undefined ? own : Math.min(own, running.deadline),
-      expects: null,
+      expects,
       path: running?.path ?? null,
       service,
       trace: running?.trace ?? null,

@@ -17,6 +17,8 @@ import type { Simulation } from '../../core/model/simulation.js'
 import type { Step } from '../../core/upgrade/chainPlan.js'
 import { classesAt, classLineage } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
+import { type NeededNeighbours, noNeighbours } from '../base/neededNeighbours.js'
+import { tokens } from '../base/tokens.js'
 import { UpgradeHistory } from './upgradeHistory.js'
 
 @injectable()
@@ -30,17 +32,30 @@ export class ClassRegistry {
    */
   readonly #firsts = new Map<string, NodeClass>()
 
-  constructor(@inject(UpgradeHistory) private readonly history: UpgradeHistory) {}
+  constructor(
+    @inject(UpgradeHistory) private readonly history: UpgradeHistory,
+    @inject(tokens.neighbours) private readonly neighbours: NeededNeighbours = noNeighbours,
+  ) {}
 
   /** Checks a class that the host's code brings. Throws `config.invalid`, saying what to change. */
   register(definition: NodeClass): void {
-    const { className } = describeClass(definition)
+    const description = describeClass(definition)
+    const { className } = description
+    this.neighbours.check(description)
     const known = this.#local.get(className)
     if (known === definition) return
     if (known !== undefined && this.#started.has(known))
       throw new Fault('config.invalid', `two classes of this host are named ${className}: give one of them another className`)
     this.#local.set(className, definition)
     this.#firsts.delete(className)
+  }
+
+  /**
+   * Resolves when all is known that calls of this class to other systems need. Throws `upgrade.fetch` or
+   * `upgrade.neighbour`.
+   */
+  know(definition: NodeClass): Promise<void> {
+    return this.neighbours.know(describeClass(definition))
   }
 
   /** A node of this class has started: its name means no other class of the code from now on. */
@@ -116,6 +131,9 @@ export class ClassRegistry {
     if (!isConcerned(lineage, version)) return
     try {
       await this.history.load(version)
+      const brought = this.classUpgrade(lineage, version)?.newClass
+      // Its future-SO makes the calls of the new class already.
+      if (brought !== undefined) await this.know(brought)
     } catch (error) {
       const isOver = this.history.isUndone(version) || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error

@@ -9,6 +9,7 @@ import { digestOf } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
+import type { Head } from '../../core/control/upgradeDatabase.js'
 import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { NodeFilter } from '../../core/model/nodeFilter.js'
@@ -31,6 +32,12 @@ import { Contacts } from '../calls/contacts.js'
 import { Journal } from '../state/journal.js'
 import { HostHistoryRestore } from './hostHistoryRestore.js'
 import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
+
+/** The acts of a host whose upgrade server has another history than its own. */
+export interface LostHistory {
+  heard(head: Head, wanted: readonly string[]): Promise<void>
+  doesNotFollow(newest: Version): Promise<void>
+}
 
 /** Labels remembered that nobody has installed. */
 const unknownVersionsMax = 64
@@ -68,7 +75,7 @@ export class UpgradeHistory {
     @inject(Journal) private readonly journal: Journal,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.verified) private readonly verified: VerifiedHistory,
-    @inject(HostHistoryRestore) private readonly historyRestore: HostHistoryRestore,
+    @inject(HostHistoryRestore) private readonly historyRestore: LostHistory,
     @inject(tokens.trusts) private readonly trusts: Trusts,
     @inject(Contacts) private readonly contacts: Contacts,
   ) {

@@ -7,6 +7,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { type HostStatus, refusedReason } from '../../core/inspection/hostStatus.js'
 import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
+import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
 import type { NodeClass, OneWay, Remote } from '../../core/model/nodeObject.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
@@ -15,6 +16,8 @@ import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { StopBudget } from '../base/stopBudget.js'
 import type { DenialReports } from '../history/denialReports.js'
+import type { NeighbourHost } from '../neighbours/neighbour.js'
+import type { Neighbours } from '../neighbours/neighbours.js'
 import type { HostServices, Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
@@ -27,6 +30,7 @@ import { NodeServices } from './nodeServices.js'
 interface OwnServices extends HostServices {
   readonly trusts: Trusts
   readonly denialReports: DenialReports
+  readonly neighbours: Neighbours
 }
 
 @injectable()
@@ -148,15 +152,22 @@ export class Host {
 
   /**
    * A node, or any node of the class's service, as a typed reference pinned to the version that
-   * the class belongs to.
+   * the class belongs to. Of a neighbour, as `StockV1.of('warehouse')`, that is a version of the neighbour.
    */
-  ref<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): Remote<InstanceType<C>> {
+  ref<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string, options: RefOptions = {}): Remote<InstanceType<C>> {
+    if (isNeighbourClass(target)) return this.#at(target).ref(target.target, nodeId, options) as Remote<InstanceType<C>>
     return this.clients.ref(target, nodeId, options) as Remote<InstanceType<C>>
   }
 
   /** The same for one-way sends: at most once, without an answer. */
-  sender<C extends NodeClass>(target: C, nodeId?: string, options: RefOptions = {}): OneWay<InstanceType<C>> {
+  sender<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string, options: RefOptions = {}): OneWay<InstanceType<C>> {
+    if (isNeighbourClass(target)) return this.#at(target).sender(target.target, nodeId, options) as OneWay<InstanceType<C>>
     return this.clients.sender(target, nodeId, options) as OneWay<InstanceType<C>>
+  }
+
+  /** As the neighbour sees this host. Throws `config.invalid` for a system that is no neighbour. */
+  #at({ system }: NeighbourClass): NeighbourHost {
+    return this.services.neighbours.get(system).host
   }
 
   /** Resolves when what was sent so far has reached the transport's other side. */

@@ -18,6 +18,7 @@ import { DenialReports } from '../history/denialReports.js'
 import { Intake } from '../history/intake.js'
 import { UpgradeHistory } from '../history/upgradeHistory.js'
 import { Inspection } from '../inspection/inspection.js'
+import { Neighbours } from '../neighbours/neighbours.js'
 import { Controls } from '../registration/controls.js'
 import { HostFence } from '../registration/hostFence.js'
 import { NodeRowCache } from '../registration/nodeRowCache.js'
@@ -64,6 +65,7 @@ export class NodeServices {
     @inject(Denials) readonly denials: Denials,
     @inject(DenialReports) readonly denialReports: DenialReports,
     @inject(ObjectFactory) readonly objects: ObjectFactory,
+    @inject(Neighbours) readonly neighbours: Neighbours,
     @inject(tokens.telemetry) readonly telemetry: Telemetry | undefined,
     @inject(tokens.inspect) readonly inspect: StatechartListener | undefined,
   ) {}

@@ -27,6 +27,7 @@ export async function startNode(services: HostServices, definition: NodeClass, n
   checkName('node id', nodeId)
   services.classes.register(definition)
   checkDeclaredCalls(definition)
+  await start.unlessStopped(services.classes.know(definition))
   const stored = services.store.get(keys.record(nodeId))
   const node = await (stored === undefined
     ? birth(services, definition, nodeId, start)

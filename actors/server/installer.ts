@@ -26,6 +26,8 @@ export interface InstallerParts {
   checkForks(): Promise<void>
   /** Throws while the database knows not enough to install anything. */
   checkInstallable(): Promise<void>
+  /** Throws where the upgrade calls versions of other systems that are not there, and pins those that are. */
+  prepareNeighbours(manifest: Manifest): Promise<void>
   announce(version: Version, digest: string | null): void
 }
 
@@ -59,6 +61,7 @@ export class Installer {
     const writes = await database.bundleWrites(manifest.bundle.digest)
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
+    await this.parts.prepareNeighbours(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     const { tables, undoes, bundle } = manifest
     if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes))) {

@@ -30,6 +30,7 @@ import { type GateMode, GateRounds } from './gateRounds.js'
 import { type EndedVersions, HeadAnswers } from './headAnswers.js'
 import { InstalledHistory } from './installedHistory.js'
 import { Installer } from './installer.js'
+import { type NeighbourAccess, NeighbourVersions } from './neighbourVersions.js'
 import { Orders } from './orders.js'
 import { repeatEvery } from './rounds.js'
 import { ServedBundles } from './servedBundles.js'
@@ -77,6 +78,8 @@ export interface UpgradeServerOptions {
   /** Tells it from the others of its system, when somebody asks who they are. */
   readonly name?: string
   readonly observe?: HostObserver
+  /** The other systems that this one's classes may call. Closed with the server. */
+  readonly neighbours?: readonly NeighbourAccess[]
 }
 
 type CarryOut = (call: CallEnvelope) => Promise<unknown>
@@ -97,6 +100,7 @@ export class UpgradeServer {
   readonly #deaths: DeathRounds
   readonly #gate: GateRounds
   readonly #kept: BundleKeeper
+  readonly #neighbours: NeighbourVersions
   readonly #chunkQueue: ChunkQueue
   readonly #pageQueue: ChunkQueue
   readonly #history: InstalledHistory
@@ -124,12 +128,15 @@ export class UpgradeServer {
       (head) => history.at(head),
       (known) => history.keep(known),
     )
+    this.#neighbours = new NeighbourVersions(options)
+    for (const neighbour of options.neighbours ?? []) this.#neighbours.add(neighbour)
     const bundles = new ServedBundles(database)
     this.#chunks = new Chunks({ database, transport, history, bundles, historyRestore: this.#historyRestore })
     this.#installer = new Installer(options, {
       history,
       checkForks: () => this.#historyRestore.checkForks(),
       checkInstallable: () => this.#deaths.checkInstallable(),
+      prepareNeighbours: (manifest) => this.#neighbours.prepare(manifest),
       announce: (version, digest) => this.#announce(version, digest),
     })
     const queueOf = (atOnce: number, waitingMax: number, carryOut: CarryOut, idOf: (question: Question) => string) =>
@@ -176,6 +183,7 @@ export class UpgradeServer {
       this.#deaths.attend(),
       again(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),
       ...(gate === 'off' ? [] : [again(gateMs, 'nobody guards the rollout', () => this.#gate.guard())]),
+      again(deathMs, 'neighbours are not told which of their versions are called', () => this.#keepPins()),
       again(deathMs, 'bundles of versions that others install may go', () => this.#kept.keep()),
     ]
   }
@@ -188,6 +196,16 @@ export class UpgradeServer {
     this.#chunkQueue.close()
     this.#pageQueue.close()
     await this.#audit.stop()
+    await this.#neighbours.close()
+  }
+
+  /** Another system that this one's classes may call, from now on. */
+  addNeighbour(neighbour: NeighbourAccess): void {
+    this.#neighbours.add(neighbour)
+  }
+
+  async #keepPins(): Promise<void> {
+    await this.#neighbours.keepPins((await this.#history.at(await this.#options.database.head())).manifests)
   }
 
   readonly #takeQuestion: Take = (call, replyTo, bytes) => {

@@ -9,8 +9,10 @@ import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Collection } from '../../core/model/collection.js'
 import type { EventType } from '../../core/model/event.js'
 import type { Receiver } from '../../core/model/methodTable.js'
+import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
 import {
   type ClassDescription,
+  calledNeighbour,
   describeClass,
   type Lifecycle,
   type NodeClass,
@@ -18,7 +20,7 @@ import {
 } from '../../core/model/nodeObject.js'
 import type { StateSlot } from '../../core/model/nodeRecord.js'
 import type { Tally } from '../../core/model/objectChain.js'
-import { undeclared } from '../../core/model/undeclaredCalls.js'
+import { undeclared, undeclaredNeighbour } from '../../core/model/undeclaredCalls.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { CallerInfo } from '../../core/wire/callerInfo.js'
@@ -135,12 +137,20 @@ export class LiveContext implements ObjectContext, Receiver {
     return this.#around.state.collection(this.#slot, name, () => this.#mustRun())
   }
 
-  ref(target: NodeClass, nodeId?: string): object {
+  ref(target: NodeClass | NeighbourClass, nodeId?: string): object {
+    if (isNeighbourClass(target)) {
+      checkNeighbour(this.#description, target)
+      return this.#around.layer.neighbourRef(target, nodeId, () => this.#mayLeave())
+    }
     checkCalls(this.#description, target)
     return this.#around.layer.ref(target, nodeId, () => this.#mayLeave())
   }
 
-  sender(target: NodeClass, nodeId?: string): object {
+  sender(target: NodeClass | NeighbourClass, nodeId?: string): object {
+    if (isNeighbourClass(target)) {
+      checkNeighbour(this.#description, target)
+      return this.#around.layer.neighbourSender(target, nodeId, () => this.#mayLeave())
+    }
     checkCalls(this.#description, target)
     return this.#around.layer.sender(target, nodeId, () => this.#mayLeave())
   }
@@ -198,6 +208,13 @@ function checkCalls(description: ClassDescription, target: NodeClass): void {
   const { service } = describeClass(target)
   if (description.callsServices.has(service)) return
   throw undeclared(description, target.name || target.className, target)
+}
+
+/** The version of the neighbour that is kept alive is that of the declared class. */
+function checkNeighbour(description: ClassDescription, target: NeighbourClass): void {
+  const { system, className } = calledNeighbour(target)
+  if (description.neighbours.some((declared) => declared.system === system && declared.className === className)) return
+  throw undeclaredNeighbour(description, target.target.name || className, system, className)
 }
 
 /** A timer that can't ring would be missed when it is due, and not where it is set. */

@@ -84,6 +84,10 @@ export const faultCodes = {
   },
   'upgrade.forked': { retryable: false, means: 'two manifests are known for one version, so nothing is installed' },
   'upgrade.invalid': { retryable: false, means: 'the upgrade is not well formed, or does not fit the classes it names' },
+  'upgrade.neighbour': {
+    retryable: false,
+    means: 'a class calls another system at a version that is not there, is dead, or can’t be asked for',
+  },
   'upgrade.schedule': { retryable: false, means: 'the scheduling function threw' },
   'upgrade.drain': { retryable: false, means: 'the running call did not finish in time' },
   'upgrade.transform': {

@@ -12,6 +12,7 @@ import type { Allow, Rule } from './allow.js'
 import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
+import { isNeighbourClass, type NeighbourClass, type NeighbourUse, neighbourClass } from './neighbour.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
 /**
@@ -34,8 +35,8 @@ export interface ObjectContext {
   readonly caller: CallerInfo
   collection(name: string): Collection<unknown>
   /** Calls leave labelled with the version of the object that makes them (§3). */
-  ref(target: NodeClass, nodeId?: string): object
-  sender(target: NodeClass, nodeId?: string): object
+  ref(target: NodeClass | NeighbourClass, nodeId?: string): object
+  sender(target: NodeClass | NeighbourClass, nodeId?: string): object
   /**
    * Tells every node whose class hears the event; labelled like a call. Leaves with the commit
    * of the command that publishes.
@@ -60,6 +61,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly service?: string
   /**
    * The classes whose services its objects call, beside their own; a function where classes name each other.
+   * Those of another system as `StockV1.of('warehouse')`.
    */
   static readonly calls?: ClassList
   /**
@@ -76,6 +78,12 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
     return {}
+  }
+
+  /** This class in another system, a neighbour: `StockV1.of('warehouse')`, for `calls` and `ref`. */
+  static of<C extends NodeClass>(this: C, system: string): NeighbourClass<C> {
+    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on
+    return neighbourClass<C>(this, system)
   }
 
   static readonly [baseBrand] = true
@@ -108,7 +116,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   }
 
   /** Another node, or any node of the class's service, as a typed reference. */
-  protected ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>> {
+  protected ref<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string): Remote<InstanceType<C>> {
     return this[contextKey].ref(target, nodeId) as Remote<InstanceType<C>>
   }
 
@@ -116,7 +124,7 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
    * The same for one-way sends: they leave with the commit of the command that makes them, and
    * nothing comes back.
    */
-  protected sender<C extends NodeClass>(target: C, nodeId?: string): OneWay<InstanceType<C>> {
+  protected sender<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string): OneWay<InstanceType<C>> {
     return this[contextKey].sender(target, nodeId) as OneWay<InstanceType<C>>
   }
 
@@ -172,7 +180,8 @@ export type NodeClass = (abstract new (
   initial(): object
 }
 
-export type ClassList = readonly NamedClass[] | (() => readonly NamedClass[])
+type Called = NamedClass | NeighbourClass
+export type ClassList = readonly Called[] | (() => readonly Called[])
 /** As much of a class as its name and service need. */
 export interface NamedClass {
   readonly className: string
@@ -220,11 +229,18 @@ export interface ClassDescription {
   readonly calls: readonly string[]
   /** The services of these, and its own. */
   readonly callsServices: ReadonlySet<string>
+  /** The classes of other systems that it declares to call. */
+  readonly neighbours: readonly CalledNeighbour[]
   readonly isReentrant: boolean
   readonly publishes: readonly EventType<any>[]
   /** The events that it hears, by name. */
   readonly hears: ReadonlyMap<string, Hearing>
   readonly definition: NodeClass
+}
+
+/** A class of another system, as much as a call to it needs. */
+export interface CalledNeighbour extends NeighbourUse {
+  readonly service: string
 }
 
 const described = new WeakMap<NodeClass, ClassDescription>()
@@ -252,7 +268,9 @@ export function describeClass(definition: NodeClass): ClassDescription {
   const service = serviceOf(definition)
   const { calls = [], publishes = [] } = definition
   const called = typeof calls === 'function' ? calls() : calls
-  for (const target of called)
+  const neighbours = called.filter(isNeighbourClass).map(calledNeighbour)
+  const own = called.filter((target): target is NamedClass => !isNeighbourClass(target))
+  for (const target of own)
     if (typeof target?.className !== 'string')
       throw new Fault(
         'config.invalid',
@@ -264,8 +282,9 @@ export function describeClass(definition: NodeClass): ClassDescription {
     service,
     methods,
     allows: allowsOf(definition, methods.keys(), className),
-    calls: called.map((target) => target.className),
-    callsServices: new Set([service, ...called.map(serviceOf)]),
+    calls: own.map((target) => target.className),
+    callsServices: new Set([service, ...own.map(serviceOf)]),
+    neighbours,
     isReentrant: definition.reentrant === true,
     publishes,
     hears: hearingsOf(definition.prototype, className),
@@ -287,6 +306,11 @@ export function checkDeclaredCalls(definition: NodeClass): void {
 /** The same for functions that run as objects of the class: a simulation object's methods. */
 export function checkDeclaredCallsOf(definition: NodeClass, methods: readonly object[]): void {
   checkUndeclaredCalls(describeClass(definition), methods, serviceOf)
+}
+
+export function calledNeighbour({ target, system }: NeighbourClass): CalledNeighbour {
+  const { className, service } = describeClass(target)
+  return { system, className, service }
 }
 
 function serviceOf({ className, service }: NamedClass): string {

@@ -2,7 +2,8 @@
  * Calls that a class does not declare, found before they are made: a reference is refused when it is taken
  * (DESIGN §3), but that may be in a method that is rarely called. So the class's own text is looked through
  * for `this.ref(Name…)` and `this.sender(module.Name…)`. `Name` is known if a class of that name has marked
- * methods. Any other expression is not, and is found when it is reached.
+ * methods. So is `this.ref(Name.of('system')…)`. Any other expression is not, and is found when it is
+ * reached.
  */
 import { Fault } from '../base/fault.js'
 import type { ClassDescription, NodeClass } from './nodeObject.js'
@@ -34,6 +35,10 @@ const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
 /** The name alone, or one in a module or record: `shop.Cart`. */
 const references = /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*(?:[A-Za-z_$][\w$]*\s*\.\s*)*([A-Za-z_$][\w$]*)\s*[,)]/g
 
+/** The same of another system: `Stock.of('warehouse')`. */
+const neighbours =
+  /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*(?:[A-Za-z_$][\w$]*\s*\.\s*)*([A-Za-z_$][\w$]*)\s*\.\s*of\s*\(\s*(['"`])([\w-]+)\2\s*\)/g
+
 /**
  * Throws `config.invalid` for a reference to a class whose service is neither declared nor the class's own.
  * @param sources the class, or functions that run as its objects
@@ -51,6 +56,13 @@ export function checkUndeclaredCalls(
       const isDeclared = (target: NodeClass) => target.className === undefined || description.callsServices.has(serviceOf(target))
       if (targets.length > 0 && !targets.some(isDeclared)) throw undeclared(description, name!, targets[0]!)
     }
+    for (const [, name, , system] of text.matchAll(neighbours)) {
+      const targets = (marked.get(plainName(name!)) ?? []).flatMap((ref) => ref.deref() ?? [])
+      const isDeclared = ({ className }: NodeClass) =>
+        className === undefined || description.neighbours.some((each) => each.system === system && each.className === className)
+      if (targets.length > 0 && !targets.some(isDeclared))
+        throw undeclaredNeighbour(description, name!, system!, targets[0]!.className)
+    }
   }
 }
 
@@ -59,5 +71,12 @@ export function undeclared({ className }: ClassDescription, name: string, target
   return new Fault(
     'config.invalid',
     `${className} calls ${target.className} without saying so: add "static override readonly calls = [${name}]" to its class`,
+  )
+}
+
+export function undeclaredNeighbour({ className }: ClassDescription, name: string, system: string, called: string): Fault {
+  return new Fault(
+    'config.invalid',
+    `${className} calls ${called} of system ${system} without saying so: add "static override readonly calls = [${name}.of('${system}')]" to its class`,
   )
 }

@@ -10,19 +10,25 @@
 
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
+import { neighbourUseIn, textOfUse } from '../model/neighbour.js'
 import type { ClassDescription } from '../model/nodeObject.js'
 import { classesAt, type History, upgraded } from './classLineage.js'
 
 /** A class, by what it needs of others. */
 export interface ClassUses {
   readonly className: string
-  /** Classes that it calls, and events that it publishes or hears, as `page-changed/1`. */
+  /**
+   * Classes that it calls, and events that it publishes or hears, as `page-changed/1`. Classes of neighbours,
+   * as `Stock.v1@warehouse/1`, are the neighbour's affair: they are called at its version.
+   */
   readonly uses: readonly string[]
 }
 
-export function usesOf({ calls, publishes, hears }: ClassDescription): readonly string[] {
+export function usesOf({ calls, publishes, hears, neighbours }: ClassDescription): readonly string[] {
   const events = [...publishes, ...[...hears.values()].map(({ event }) => event)]
-  return [...new Set([...calls, ...events.map(({ name, revision }) => `${name}/${revision}`)])].sort()
+  return [
+    ...new Set([...calls, ...events.map(({ name, revision }) => `${name}/${revision}`), ...neighbours.map(textOfUse)]),
+  ].sort()
 }
 
 /**
@@ -45,8 +51,9 @@ export function introducedEvents(history: History): ReadonlyMap<string, readonly
   return found
 }
 
-/** The event's name; undefined for a class that is called. */
+/** The event's name; undefined for a class that is called, here or at a neighbour. */
 function eventOf(used: string): string | undefined {
+  if (neighbourUseIn(used) !== undefined) return undefined
   const [name, revision] = used.split('/')
   return revision === undefined ? undefined : name
 }
@@ -64,6 +71,7 @@ export function checkAgreement(history: History, others: readonly ClassUses[]): 
   const revisions = new Map<string, { readonly revision: string; readonly className: string }>()
   for (const { className, uses } of speakers) {
     for (const used of uses) {
+      if (neighbourUseIn(used) !== undefined) continue
       const [name, revision] = used.split('/') as [string, string | undefined]
       if (revision === undefined) checkCalled(history, className, name)
       else {

@@ -44,7 +44,7 @@ export interface ClassUpgradeEntry {
   readonly newMethods: Readonly<Record<string, MethodKind>>
   /**
    * The needs of each class: the classes that it calls, and the events it publishes or hears,
-   * as `page-changed/1`.
+   * as `page-changed/1`; the classes of neighbours, as `Stock.v1@warehouse/1`.
    */
   readonly oldUses: readonly string[]
   readonly newUses: readonly string[]

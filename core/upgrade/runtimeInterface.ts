@@ -3,7 +3,8 @@
  * loaded by hosts that have it: each host has all since the first.
  *
  *   1  release 0.1.0
- *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects
+ *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
+ *      `Class.of(system)`, calls of another system
  */
 import { formats, isRead } from '../base/formats.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
@@ -28,8 +29,9 @@ export function isRuntimeInterface(number: number): boolean {
 export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
   const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO }) => {
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
+    const classes = [oldClass, newClass].map(describeClass)
     return (
-      [oldClass, newClass].map(describeClass).some(asksForCallers) ||
+      classes.some((each) => asksForCallers(each) || each.neighbours.length > 0) ||
       methods.some((method) => readsCaller(method) || setsTimer(method))
     )
   })

@@ -30,6 +30,7 @@ async function open(given: Partial<InstallerParts> = {}, changed: Partial<Upgrad
     history,
     checkForks: async () => {},
     checkInstallable: async () => {},
+    prepareNeighbours: async () => {},
     announce: (version) => void announced.push(version),
     ...given,
   }

@@ -110,7 +110,7 @@ test('no part has a place for a function that another part fills: whom it calls,
     parts.filter((line) => place.test(line) || filled.test(line) || ofItsNode.test(line)),
     [],
   )
-  const composed = linesOf('compose.ts')
+  const composed = ['compose.ts', 'hostScope.ts', 'neighbourScope.ts'].flatMap(linesOf)
   t.deepEqual(
     composed.filter((line) => /: +\w+(?:\.\w+)+ = /.test(line)),
     [],
@@ -118,7 +118,7 @@ test('no part has a place for a function that another part fills: whom it calls,
 })
 
 test('what is injected by its class is one per host: each part of a host that asks for it gets the same', (t) => {
-  const parts = readFileSync(join(root, 'compose.ts'), 'utf8').match(/const hostParts\b[^\n]*= \[([^\]]*)\]/)![1]!
+  const parts = readFileSync(join(root, 'hostScope.ts'), 'utf8').match(/const hostParts\b[^\n]*= \[([^\]]*)\]/)![1]!
   const listed = new Set(parts.match(/\w+/g))
   const injected = sources('actors').flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(/@inject\(([A-Z]\w*)\)/g)].map((match) => match[1]!),

@@ -9,6 +9,8 @@ import type { BuiltUpgrade } from '../../actors/operator/publisher.js'
 import {
   type ConnectionOptions,
   createHost,
+  type NeighbourOptions,
+  type NeighboursOption,
   type RunningHost,
   type SigningOptions,
   startUpgradeServer,
@@ -79,7 +81,9 @@ export interface ServerOptions {
 
 let systems = 0
 
-interface Told extends SigningOptions, Named {
+interface Told extends SigningOptions, Named, NeighboursOption {
+  /** The time of another system, beside which it lives. */
+  readonly clock?: VirtualClock
   readonly trust?: TrustFor
   /** By default one that no other system has. */
   readonly name?: string
@@ -94,10 +98,11 @@ export type Named = Pick<ConnectionOptions, 'as' | 'callers'>
 export class TestSystem {
   readonly name: string
   /** The time of the whole system; it passes as fast as things happen. */
-  readonly clock = new VirtualClock()
-  readonly broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
+  readonly clock: VirtualClock
+  readonly broker: MemoryBroker
   readonly udb: MemoryDatabaseFactory = memoryDatabase()
   readonly repository: MemoryRepository = memoryRepository()
+  private readonly isOwnClock: boolean
   /** The upgrade database as an operator sees it. */
   database!: UpgradeDatabase
   /** Subjects on which upgrade servers may not listen. */
@@ -107,13 +112,16 @@ export class TestSystem {
   readonly #hosts: TestHost[] = []
   #stopServer: () => Promise<void> = async () => {}
 
-  private readonly trust: TrustOptions & SigningOptions & Named
+  private readonly trust: TrustOptions & SigningOptions & Named & NeighboursOption
 
   private constructor(
     private readonly settings: Settings,
     private readonly deaths: Deaths,
-    { trust, name = `test-${++systems}`, ...more }: Told,
+    { trust, name = `test-${++systems}`, clock, ...more }: Told,
   ) {
+    this.isOwnClock = clock === undefined
+    this.clock = clock ?? new VirtualClock()
+    this.broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
     this.name = name
     const told = typeof trust === 'function' ? trust(name) : trust
     this.trust = { ...more, trust: told ?? 'nobody' }
@@ -142,6 +150,7 @@ export class TestSystem {
       clock: this.clock,
       ...this.deaths,
       trust: trust ?? 'nobody',
+      ...neighboursOf(this.trust),
       ...namedAs(this.trust, 'upgrade-server'),
     })
     this.#stopServer = () => server.stop()
@@ -157,6 +166,12 @@ export class TestSystem {
     }
   }
 
+  /** This system as another one's neighbour. */
+  asNeighbour(): NeighbourOptions {
+    const { transport, udb } = this.ways()
+    return { transport, udb, ...(this.trust.trust === undefined ? {} : { trust: this.trust.trust }) }
+  }
+
   stopServer(): Promise<void> {
     return this.#stopServer()
   }
@@ -165,6 +180,7 @@ export class TestSystem {
     name: string,
     options: { state?: MemoryState; settings?: Settings; repository?: MemoryRepository; facts?: NodeFacts } & TrustOptions &
       SigningOptions &
+      NeighboursOption &
       Named = {},
   ) {
     const settings = { ...this.settings, ...options.settings }
@@ -194,7 +210,7 @@ export class TestSystem {
   async stop(): Promise<void> {
     for (const host of this.#hosts) if (!host.isDead) await host.stop()
     await this.#stopServer()
-    this.clock.stop()
+    if (this.isOwnClock) this.clock.stop()
   }
 }
 
@@ -222,7 +238,7 @@ export class TestHost {
     repository: MemoryRepository,
     settings: Settings,
     facts: NodeFacts,
-    { trust, upgrader, gather, ...named }: TrustOptions & SigningOptions & Named,
+    { trust, upgrader, gather, neighbours, ...named }: TrustOptions & SigningOptions & Named & NeighboursOption,
   ): Promise<TestHost> {
     const processFault: ProcessFault = { dead: false, stoodStillMs: 0, changed: {} }
     const clock: Clock = {
@@ -251,6 +267,7 @@ export class TestHost {
       ...(trust === undefined ? {} : { trust }),
       ...(upgrader === undefined ? {} : { upgrader }),
       ...(gather === undefined ? {} : { gather }),
+      ...neighboursOf({ neighbours }),
       ...namedAs(named, name),
       observe: (event) => void (processFault.dead || events.push(event)),
     })
@@ -396,4 +413,8 @@ export function gate(): Gate {
 function namedAs({ as, callers }: Named, otherwise: string): Named {
   if (callers === undefined || callers === 'unnamed') return as === undefined ? {} : { as }
   return { as: as ?? otherwise, callers }
+}
+
+function neighboursOf({ neighbours }: { readonly neighbours?: NeighboursOption['neighbours'] | undefined }): NeighboursOption {
+  return neighbours === undefined ? {} : { neighbours }
 }
