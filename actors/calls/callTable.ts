@@ -16,16 +16,17 @@ import { type Random, randomUint32 } from '../../core/ports/random.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { decode, packToSend } from '../../core/wire/codec.js'
 import { kinds, type Replier } from '../../core/wire/envelope.js'
+import { writeCall } from '../../core/wire/envelopeWriter.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { TimerWheel } from '../timerWheel.js'
-import { type Caller, faultFor } from './caller.js'
+import { type Caller, callerFields, faultFor } from './caller.js'
 import { Contacts } from './contacts.js'
 import { CorrelationTable } from './correlationTable.js'
 import { callerStoppedFault, callsOf, deadlineFault, type Group, OpenCall, outcomeUnknownFault } from './openCall.js'
 import { Outbox, type UnsentMessage, writePacked } from './outbox.js'
-import { canChange, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
+import { canChange, deadlineMsOf, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
 import { numberOfToken, replyToken } from './replyToken.js'
 
 @injectable()
@@ -198,10 +199,10 @@ export class CallTable {
         this.#tryAgain(open, new Fault('unavailable.disconnected', 'not connected'))
         return
       }
-      const envelope = envelopeOf(kinds.call, open.number, open.caller, call, now, open.packedArgs, keepsArgs)
+      open.keepsArgs = keepsArgs
+      open.deadlineMs = deadlineMsOf(call, now)
       const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
-      const outgoing = this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope, newGroup)
-      open.packedArgs = envelope.packedArgs
+      const outgoing = this.outbox.write(this.outbox.destination(call.subject), writeOpenCall, open, newGroup)
       const group = outgoing.address as Group
       if (group.unanswered++ === 0) this.#groups.add(group)
       group.calls.push(open)
@@ -374,4 +375,8 @@ export class CallTable {
     const group = this.#groups.get(numberOfToken(answer.subject.slice(answer.subject.lastIndexOf('.') + 1)))
     return group?.replyTo === answer.subject ? group : undefined
   }
+}
+
+function writeOpenCall(writer: WireWriter, open: OpenCall): void {
+  writeCall(writer, open, callerFields(open.caller, open.call.expects))
 }

@@ -1,6 +1,8 @@
 /** A call that waits for its answer, and the message that carries its newest copy. */
 import { Fault } from '../../core/base/fault.js'
-import type { Replier, ReplyEnvelope } from '../../core/wire/envelope.js'
+import type { Version } from '../../core/base/ids.js'
+import { kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
+import type { CallToWrite } from '../../core/wire/envelopeWriter.js'
 import { WheelEntry } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
 import type { Numbered } from './correlationTable.js'
@@ -18,7 +20,7 @@ export interface Waker {
   due(open: OpenCall): void
 }
 
-export class OpenCall extends WheelEntry implements Numbered {
+export class OpenCall extends WheelEntry implements Numbered, CallToWrite {
   /** Copies that have left and were not refused: each may be executed. Of a command there is one at most. */
   unanswered = 0
   /** The message that carries the newest copy. */
@@ -29,6 +31,9 @@ export class OpenCall extends WheelEntry implements Numbered {
   lastFault: Fault | undefined
   /** The arguments, from when they were packed first, if they can change. */
   packedArgs: Uint8Array | undefined
+  keepsArgs = false
+  /** Milliseconds left when the newest copy was written. */
+  deadlineMs = 0
 
   constructor(
     private readonly table: Waker,
@@ -47,6 +52,40 @@ export class OpenCall extends WheelEntry implements Numbered {
     super()
     this.pauseMs = pauseMs
     this.packedArgs = call.packedArgs
+  }
+
+  // --- Its envelope, which is written from here: an object of its own would be one more for each call
+
+  get kind(): typeof kinds.call {
+    return kinds.call
+  }
+
+  get label(): Version {
+    return this.call.label
+  }
+
+  get seq(): number {
+    return this.number
+  }
+
+  get method(): string {
+    return this.call.method
+  }
+
+  get args(): readonly unknown[] {
+    return this.call.args
+  }
+
+  get path(): readonly string[] | null {
+    return this.call.path
+  }
+
+  get trace(): string | null {
+    return this.call.trace
+  }
+
+  get together(): boolean {
+    return true
   }
 
   override due(): void {

@@ -76,14 +76,14 @@ export function envelopeOf(
   packedArgs = call.packedArgs,
   keepsArgs = false,
 ): EnvelopeToWrite {
-  const { label, method, args, deadline, path, trace, expects } = call
+  const { label, method, args, path, trace, expects } = call
   return {
     kind,
     label,
     seq,
     method,
     args,
-    deadlineMs: Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax),
+    deadlineMs: deadlineMsOf(call, now),
     // Nobody waits for a send: it may come back to its sender as any other call.
     path: kind === kinds.call ? path : null,
     trace,
@@ -92,6 +92,10 @@ export function envelopeOf(
     packedArgs,
     keepsArgs,
   }
+}
+
+export function deadlineMsOf({ deadline }: OutgoingCall, now: number): number {
+  return Math.min(Math.max(0, Math.ceil(deadline - now)), deadlineMsMax)
 }
 
 /** A call as telemetry is told of it. */

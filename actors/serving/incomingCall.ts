@@ -83,8 +83,21 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     if (entry === undefined) return
     this.#ticket = callee.state.begin(entry.kind)
     this.#isCommand = entry.kind === 'command'
-    return this.#invoke(
-      entry,
+    this.#hasBegun = true
+    let result: unknown
+    try {
+      result = this.invoke(entry)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    const promise = promiseOf(result)
+    // Most methods have ended by now: they need no functions for what comes then.
+    return promise === undefined ? this.#finished(entry, result) : this.#finishedLater(promise, entry)
+  }
+
+  #finishedLater(promise: Promise<unknown>, entry: MethodEntry): Promise<void> {
+    return whenSettled(
+      promise,
       (value) => this.#finished(entry, value),
       (error) => this.#failed(error),
     )

@@ -90,8 +90,13 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
     counted.max = backlog.check(caller, message.payload.length)
     const envelopes = envelopesOf(message.payload, carries)
     const weight = weightOf(message.payload, counted.values) / envelopes.length
+    let heard: CallEnvelope | undefined
     for (const envelope of envelopes) {
-      contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
+      // The calls of one message are mostly of one caller.
+      if (heard === undefined || !isSameCaller(heard, envelope)) {
+        contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
+        heard = envelope
+      }
       const answered = envelope.kind === kinds.call ? answers : undefined
       const deadline = now + envelope.deadlineMs - lateMs
       const call =
@@ -111,6 +116,10 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
     if (replyTo !== undefined) node.reply(replyTo, encodeRefusal(message.payload, fault, node.replier, node.replyBytesMax))
     else node.services.observe({ type: 'deadLetter', subject: message.subject, fault })
   }
+}
+
+function isSameCaller(a: CallEnvelope, b: CallEnvelope): boolean {
+  return a.caller === b.caller && a.callerClass === b.callerClass && a.callerVersion === b.callerVersion
 }
 
 /** Its caller may have given it up. If not, it can be made again. */

@@ -18,6 +18,7 @@ import {
 } from '../../core/model/nodeRecord.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import type { Replier } from '../../core/wire/envelope.js'
+import { FrequentReplier } from '../../core/wire/frequentReplier.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
@@ -114,5 +115,5 @@ export class NodeRecordStore {
 }
 
 function replierOf({ nodeId, generation }: NodeRecord): Replier {
-  return { node: nodeId, className: generation.className, version: generation.version }
+  return new FrequentReplier(nodeId, generation.className, generation.version)
 }

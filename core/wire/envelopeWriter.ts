@@ -3,6 +3,7 @@
 import { Fault } from '../base/fault.js'
 import { isVersion, type Version } from '../base/ids.js'
 import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
+import { writeReplier } from './frequentReplier.js'
 import { messageValuesMax, tooManyValues } from './messagePack.js'
 import { notPlain } from './plain.js'
 import { traceparentIn, tracestateIn } from './traceContext.js'
@@ -128,12 +129,6 @@ export function writeFault(
   writer.boolean(fault.retryable)
   writeDetails(writer, fault.details)
   writeReplier(writer, replier)
-}
-
-function writeReplier(writer: WireWriter, { node, className, version }: Replier): void {
-  writer.text(node)
-  writer.text(className)
-  writer.number(version)
 }
 
 /** Details come from user code too: what can't travel is left out, for a fault must always get through. */

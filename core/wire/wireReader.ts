@@ -10,6 +10,7 @@ import { bareRecord } from './bareRecord.js'
 import { DecodedRuns } from './decodedRuns.js'
 import { endIsMissing, levelsMax, notStandard, tooManyValues, unpackedLength, unpackValue } from './messagePack.js'
 import { nestingMax } from './plain.js'
+import { safeInteger } from './safeInteger.js'
 
 export class WireReader {
   readonly bytes: Buffer
@@ -126,6 +127,9 @@ export class WireReader {
 
   #list(length: number, depth: number): unknown[] {
     this.#deepen(length, depth)
+    // Most lists are arguments, one or two: an array that grows to that takes room for seventeen.
+    if (length === 1) return [this.value(depth + 1)]
+    if (length === 2) return [this.value(depth + 1), this.value(depth + 1)]
     const items: unknown[] = []
     for (let i = 0; i < length; i++) items.push(this.value(depth + 1))
     return items
@@ -197,8 +201,10 @@ export class WireReader {
   }
 
   #float(width: 4 | 8): number {
+    const { bytes } = this
     const first = this.#pass(1 + width) + 1
-    return width === 4 ? this.bytes.readFloatBE(first) : this.bytes.readDoubleBE(first)
+    if (width === 4) return bytes.readFloatBE(first)
+    return safeInteger(bytes, first) ?? bytes.readDoubleBE(first)
   }
 
   /** Moves on by so many bytes, all of which must be there. Where they begin. */

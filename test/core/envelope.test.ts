@@ -28,6 +28,7 @@ import {
   writeFault,
   writeReply,
 } from '../../core/wire/envelopeWriter.js'
+import { FrequentReplier } from '../../core/wire/frequentReplier.js'
 import { traceContext } from '../../core/wire/traceContext.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
@@ -302,6 +303,17 @@ test('a reply is read as it was written, and no result is another one than null'
   }
   const reply = { label: 3, seq: 7, value: new Map(), replier, hops: 2 }
   t.throws(() => writeReply(new WireWriter(), reply), { message: /^result is a Map/ })
+})
+
+test('one that answers often signs its replies and faults as any other, whoever signs in between', (t) => {
+  const frequent = [replier, { ...replier, version: 300 }].map(
+    ({ node, className, version }) => new FrequentReplier(node, className, version),
+  )
+  for (const each of [...frequent, replier, ...frequent]) {
+    const reply = written((writer) => writeReply(writer, { label: 3, seq: 7, value: 1, replier: each, hops: 0 }))
+    const fault = written((writer) => writeFault(writer, 3, 7, new Fault('version.dead', 'too old'), each))
+    for (const found of [reply, fault]) t.deepEqual('replier' in found && found.replier, { ...each })
+  }
 })
 
 test('a fault gets through whatever its details are, in the format that is asked for', (t) => {

@@ -376,3 +376,35 @@ test('a message grows for values that were packed before', (t) => {
   writer.packed(Buffer.alloc(3_000, 0xc3))
   t.is(hex(writer.copy()), `c0${'c3'.repeat(3_000)}`)
 })
+
+test('a float is read as the runtime reads it, be it the number of a call or anything else', (t) => {
+  const floats = [
+    1,
+    1.5,
+    2 ** 31,
+    2 ** 32 + 1,
+    2 ** 52 + 1,
+    2 ** 53 - 1,
+    2 ** 53,
+    2 ** 53 + 2,
+    2 ** 1023,
+    0.999,
+    0,
+    -0,
+    -1,
+    -(2 ** 40),
+  ]
+  for (let exponent = 0; exponent < 54; exponent++)
+    floats.push(2 ** exponent, 2 ** exponent + 2 ** (exponent - 30), -(2 ** exponent))
+  for (const float of [...floats, Number.MIN_VALUE, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]) {
+    const bytes = Buffer.alloc(9)
+    bytes[0] = 0xcb
+    bytes.writeDoubleBE(float, 1)
+    t.is(new WireReader(bytes).value(), float)
+  }
+})
+
+test('lists of every length are read item by item, one list inside another', (t) => {
+  for (const list of [[], [1], [1, 'b'], [1, 'b', null], [[1], [2, [3]], [[], [4, 5, 6]]]])
+    t.deepEqual(new WireReader(Buffer.from(written(list), 'hex')).value(), list)
+})
