@@ -24,6 +24,9 @@ import { fromTomorrow, toTomorrow } from '../../samples/05-clients-after-servers
 import { SensorV1 } from '../../samples/06-sensor-field/sensor.js'
 import kelvin from '../../samples/06-sensor-field/upgrades/1-kelvin.js'
 import { fromKelvin, toKelvin } from '../../samples/06-sensor-field/upgrades/1-kelvin.mapping.js'
+import { StockV1 } from '../../samples/09-neighbours/stock.js'
+import orders from '../../samples/09-neighbours/upgrades/warehouse-1-orders.js'
+import { fromOrders, toOrders } from '../../samples/09-neighbours/upgrades/warehouse-1-orders.mapping.js'
 import {
   counted,
   fromCounted,
@@ -158,4 +161,11 @@ test('sensors: random calls of three versions across two flips contradict nothin
     bottom: ['celsius'],
   })
   await t.notThrowsAsync(contradictNothing({ first: SensorV1, upgrades: [kelvin, named], observations, mappings }, call))
+})
+
+test('the stock of a warehouse: random calls of its neighbours, at the version before and after orders, contradict nothing', async (t) => {
+  const call = fc.oneof(calls([0], 'take', fc.nat(3)), calls([1], 'take', fc.nat(3), text))
+  const observations = [...seen([0, 1], 'left'), ...seen([1], 'orders')]
+  const mappings = [toOrders, fromOrders]
+  await t.notThrowsAsync(contradictNothing({ first: StockV1, upgrades: [orders], observations, mappings }, call))
 })
