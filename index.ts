@@ -49,7 +49,14 @@ export { gradually } from './core/schedules/gradually.js'
 export { keepCovered, type Neighbours } from './core/schedules/keepCovered.js'
 export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
-export { type Contact, type Schedule, type SchedulingView, schedule } from './core/schedules/schedule.js'
+export {
+  type Contact,
+  type ObservedSimulation,
+  type ObservedState,
+  type Schedule,
+  type SchedulingView,
+  schedule,
+} from './core/schedules/schedule.js'
 export type { ServiceLimit } from './core/schedules/serviceLimit.js'
 export { type StepSize, steps } from './core/schedules/steps.js'
 export { whenIdle } from './core/schedules/whenIdle.js'

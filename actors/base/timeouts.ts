@@ -46,3 +46,13 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 export function backoffMs(failures: number, first: number, most: number, chance: number): number {
   return Math.min(most, first * 2 ** Math.min(failures, 20)) * (1 + chance / 4)
 }
+
+/** Settles as `work` does, or rejects when `signal` is aborted; then `work` goes on, but nobody listens. */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stopped = () => reject(signal.reason)
+    if (signal.aborted) stopped()
+    else signal.addEventListener('abort', stopped, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped))
+  })
+}

@@ -18,7 +18,7 @@ import type { Random } from '../../core/ports/random.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import type { VersionTally } from '../base/versionTally.js'
 import type { Caller } from '../calls/caller.js'
-import type { KeptContacts, NodeContacts } from '../calls/nodeContacts.js'
+import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import { type LabelledNode, type LayerServices, UpgradeLayer } from '../calls/upgradeLayer.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
@@ -29,6 +29,7 @@ import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../software/nodeSoftware.js'
+import type { Memory } from '../software/observedMemory.js'
 import { type DepartingNode, Departures } from '../state/departures.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
 import { type LearningNode, type LearningServices, NodeLearning } from '../upgrade/nodeLearning.js'
@@ -53,7 +54,6 @@ export interface HostServices
     LearningServices,
     ManagerServices {
   readonly history: UpgradeHistory
-  readonly contacts: KeptContacts
 }
 
 type Parts = StateOwner & DepartingNode & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode
@@ -74,7 +74,6 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
   readonly life = new NodeLife()
   #restart: NodeRestart | undefined
   #pass: RecordPass | undefined
-  #contacts: NodeContacts | undefined
   #ending: Promise<void> | undefined
   /** As long as this node runs: an upgrade's functions are always the same. */
   #rules: Map<string, RecordRules> | undefined
@@ -112,14 +111,13 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     return (this.#pass ??= new RecordPass(this))
   }
 
-  /** Made when the node hears of another, or its scheduling function asks: most nodes are idle. */
   get contacts(): NodeContacts {
-    return (this.#contacts ??= this.services.contacts.open(this.id))
+    return this.receiving.contacts
   }
 
-  /** They are kept for its next start here. */
-  closeContacts(): void {
-    this.#contacts?.close(!this.isElsewhere)
+  /** The memory that its object offers, between two calls. */
+  observeMemory(): Promise<Memory | null> {
+    return this.software.observeMemory(this.mailbox, this.receiving)
   }
 
   /** The software of a node: the class of the current generation, and its version. */

@@ -26,7 +26,7 @@ export interface EndingNode {
   readonly manager: { stop(): void }
   readonly permit: { stop(): void }
   readonly pass: { stop(): void }
-  closeContacts(): void
+  readonly receiving: { closeContacts(): void }
   /** Another host has the node. */
   readonly isElsewhere: boolean
 }
@@ -62,7 +62,7 @@ export async function stop(node: EndingNode, given: StopBudget | undefined): Pro
     else turn.refuse(nodeStoppedFault(node.id))
   }
   await budget.forLeaving(software.stop())
-  node.closeContacts()
+  node.receiving.closeContacts()
   statusReporter.release(node.id)
   if (given === undefined) budget.end()
 }

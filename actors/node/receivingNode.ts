@@ -12,7 +12,7 @@ import type { Message } from '../../core/ports/transport.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { VersionTally } from '../base/versionTally.js'
-import type { NodeContacts } from '../calls/nodeContacts.js'
+import type { KeptContacts, NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Inspection } from '../inspection/inspection.js'
@@ -42,6 +42,7 @@ export interface ReceivingServices extends RouterServices, SubscriptionServices 
   readonly classes: ClassRegistry
   readonly history: UpgradeHistory
   readonly inspection: Inspection
+  readonly contacts: Pick<KeptContacts, 'open'>
 }
 
 /** The node that receives. */
@@ -52,7 +53,6 @@ export interface CalledNode {
   readonly life: NodeLife
   readonly recordStore: NodeRecordStore
   readonly software: NodeSoftware
-  readonly contacts: NodeContacts
   readonly state: NodeState
   readonly departures: Departures
   readonly mailbox: Mailbox
@@ -67,6 +67,7 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
   readonly subscriptions: NodeSubscriptions
   readonly counts: CallCounts
   readonly #tallies = new VersionTallies()
+  #contacts: NodeContacts | undefined
 
   constructor(private readonly node: CalledNode) {
     this.subscriptions = new NodeSubscriptions(node.services, this)
@@ -87,8 +88,14 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     return this.node.service
   }
 
+  /** Made when the node hears of another, or its scheduling function asks: most nodes are idle. */
   get contacts(): NodeContacts {
-    return this.node.contacts
+    return (this.#contacts ??= this.services.contacts.open(this.id))
+  }
+
+  /** They are kept for its next start here. */
+  closeContacts(): void {
+    this.#contacts?.close(!this.isElsewhere)
   }
 
   get state(): NodeState {

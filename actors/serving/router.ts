@@ -78,7 +78,6 @@ export function route(node: RoutedNode, message: Message, carries: SubjectPurpos
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now: number, lateMs: number): void {
-  const { contacts } = node
   const { admission, backlog, outbox, observe, telemetry } = node.services
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
@@ -94,7 +93,7 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
     for (const envelope of envelopes) {
       // The calls of one message are mostly of one caller.
       if (heard === undefined || !isSameCaller(heard, envelope)) {
-        contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
+        node.contacts.hear(envelope.caller, envelope.callerClass, envelope.callerVersion, now)
         heard = envelope
       }
       const answered = envelope.kind === kinds.call ? answers : undefined

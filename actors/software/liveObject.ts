@@ -186,7 +186,7 @@ export class LiveContext implements ObjectContext, Receiver {
 
   #mayLeave(): Version {
     if (this.#isSilent)
-      throw new Fault('protocol.not-here', `an object sends nothing while it is being checked (node ${this.nodeId})`)
+      throw new Fault('protocol.not-here', `an object sends nothing while it is being checked or observed (node ${this.nodeId})`)
     this.#mustRun()
     return this.#label ?? this.#around.version
   }

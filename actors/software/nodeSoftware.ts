@@ -18,11 +18,13 @@ import type { HostSettings } from '../base/settings.js'
 import { within } from '../base/timeouts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
+import type { Mailbox } from '../serving/mailbox.js'
 import type { Departures } from '../state/departures.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
 import type { ObjectFactory } from './objectFactory.js'
+import { type Memory, type ObservedNode, observedMemory } from './observedMemory.js'
 
 /** Of its host, for objects and SOs. */
 export interface SoftwareServices {
@@ -55,6 +57,7 @@ export class NodeSoftware {
   #changeover: RunningCall | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
   #rejected: Fault | undefined
+  #observing: Promise<Memory | null> | undefined
 
   constructor(
     private readonly services: SoftwareServices,
@@ -73,6 +76,16 @@ export class NodeSoftware {
 
   get hasObject(): boolean {
     return this.#object !== undefined
+  }
+
+  /** The memory that the object offers, between two calls; all who ask at the same time get the same. */
+  observeMemory(mailbox: Pick<Mailbox, 'turn'>, node: ObservedNode): Promise<Memory | null> {
+    this.#observing ??= mailbox
+      .turn(() => observedMemory(node, this.#object))
+      .finally(() => {
+        this.#observing = undefined
+      })
+    return this.#observing
   }
 
   /** Whether calls that the object's own running call leads to may run inside it. */

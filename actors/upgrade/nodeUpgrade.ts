@@ -196,6 +196,8 @@ export class NodeUpgrade {
       rulesOf: (lazy) => this.node.rulesOf(lazy),
       calls: () => this.node.calls,
       contacts: this.node.contacts,
+      lineage: () => this.node.recordStore.lineage(services.classes),
+      memory: () => this.node.observeMemory(),
     })
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)

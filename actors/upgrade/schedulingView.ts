@@ -4,6 +4,7 @@
  */
 
 import { isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { ReadonlyCollection } from '../../core/model/collection.js'
 import { checkRecord, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
@@ -12,13 +13,14 @@ import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
-import type { Contact } from '../../core/schedules/schedule.js'
+import { type Contact, observedCollectionsMax } from '../../core/schedules/schedule.js'
 import type { ViewSource } from '../../core/schedules/schedulingView.js'
 import { unpack, unpackState } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
-import { backoffMs, sleep } from '../base/timeouts.js'
+import { backoffMs, sleep, unlessAborted } from '../base/timeouts.js'
 import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
+import { collectionNames } from '../state/collectionNames.js'
 import { LazyRecords } from '../state/lazyRecords.js'
 
 export interface NodeParts {
@@ -26,6 +28,10 @@ export interface NodeParts {
   /** The services that it goes after, if it goes after its servers. */
   readonly servers: readonly string[]
   readonly rulesOf: (lazy: LazySlot) => RecordRules
+  /** The class of the node's lineage at each version. */
+  readonly lineage: () => readonly string[]
+  /** The memory that its object offers, between two calls. */
+  readonly memory: () => Promise<Record<string, unknown> | null>
   readonly calls: () => { readonly answered: number; readonly failed: number }
   readonly store: StateStore
   readonly nodeRowCache: NodeRowCache
@@ -64,28 +70,57 @@ export class NodeSource implements ViewSource {
     return this.#parts.servers
   }
 
-  state(): Record<string, unknown> {
-    const { generation, nodeId } = this.#record()
-    const packed = this.#parts.store.get(keys.root(nodeId, generation.object))
+  simulations(): readonly { readonly version: Version; readonly className: string }[] {
+    const lineage = this.#parts.lineage()
+    const versions = Object.keys(this.#record().generation.simulations).map(Number)
+    return versions.sort((a, b) => a - b).map((version) => ({ version, className: lineage[version] ?? '' }))
+  }
+
+  /** Undefined for a simulation object that is gone. */
+  #slot(of: Version | undefined): StateSlot | undefined {
+    const { generation } = this.#record()
+    return of === undefined ? generation.object : generation.simulations[of]
+  }
+
+  state(of?: Version): Record<string, unknown> {
+    const slot = this.#slot(of)
+    const packed = slot === undefined ? undefined : this.#parts.store.get(keys.root(this.nodeId, slot))
     return packed === undefined ? {} : (unpackState(packed) as Record<string, unknown>)
   }
 
+  collections(of?: Version): readonly string[] {
+    const slot = this.#slot(of)
+    if (slot === undefined) return []
+    const lazy = this.#record().generation.lazy?.[slot]
+    return collectionNames(this.nodeId, slot, lazy, this.#parts.store, observedCollectionsMax)
+  }
+
   /** Asked anew for each record: a schedule may keep what it is given here, while passes commit. */
-  collection(name: string): ReadonlyCollection<unknown> {
+  collection(name: string, of?: Version): ReadonlyCollection<unknown> {
     const lazyOf = (slot: StateSlot) => this.#record().generation.lazy?.[slot]
     const records = new LazyRecords(this.nodeId, this.#parts.store, lazyOf, this.#parts.rulesOf)
-    const object = () => this.#record().generation.object
+    const get = (key: string) => {
+      const slot = this.#slot(of)
+      return slot === undefined ? undefined : records.get(slot, name, key)
+    }
+    const slotOf = () => this.#slot(of)
     return {
-      get: (key) => records.get(object(), name, key),
-      has: (key) => records.get(object(), name, key) !== undefined,
+      get,
+      has: (key) => get(key) !== undefined,
       *entries({ from = '', to, limit = Number.POSITIVE_INFINITY } = {}) {
+        const slot = slotOf()
+        if (slot === undefined) return
         let left = limit
-        for (const entry of records.entries(object(), name, from, to)) {
+        for (const entry of records.entries(slot, name, from, to)) {
           if (left-- <= 0) return
           yield entry
         }
       },
     }
+  }
+
+  memory(signal: AbortSignal): Promise<Record<string, unknown> | null> {
+    return unlessAborted(signal, this.#parts.memory())
   }
 
   /**

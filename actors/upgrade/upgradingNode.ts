@@ -44,6 +44,8 @@ export interface UpgradingNode {
   readonly learning: NodeLearning
   readonly permit: UpgradePermit
   readonly contacts: Pick<NodeContacts, 'list'>
+  /** The memory that its object offers, between two calls; null: none. */
+  observeMemory(): Promise<Record<string, unknown> | null>
   /** How the records of a lazy slot are made. */
   rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */

@@ -81,6 +81,12 @@ export const command = mark('command')
 /** Marks a remote method that only observes. A query may be sent again when its answer is lost. */
 export const query = mark('query')
 
+/**
+ * Tells observers of the object's memory, unless it is marked: then it is a remote method like any other.
+ * Classes of before may have one.
+ */
+export const observeMethod = 'observe'
+
 /** On the base class itself, and nowhere below it. */
 export const baseBrand: unique symbol = Symbol.for('theseus.nodeObject') as never
 
@@ -107,6 +113,7 @@ export function methodsOf(prototype: object, className: string): ReadonlyMap<str
     for (const name of Object.getOwnPropertyNames(at)) {
       if (lifecycleMethods.has(name) || found.has(name)) continue
       const kind = own.get(name)
+      if (name === observeMethod && kind === undefined && !inheritsMark(at, name)) continue
       if (kind !== undefined) found.set(name, kind)
       else if (typeof Object.getOwnPropertyDescriptor(at, name)?.value === 'function' && !inheritsMark(at, name)) {
         throw new Fault(

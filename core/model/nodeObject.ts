@@ -151,6 +151,12 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
    */
   protected start(): void | Promise<void> {}
 
+  /**
+   * Offers what is in the object's memory to observers: scheduling functions, and operators who look at the
+   * node. Must answer at once, with plain data, and write nothing. It is asked between two calls.
+   */
+  protected observe?(): Record<string, unknown>
+
   /** Runs before the object is discarded. Must not write state: what is written here is dropped. */
   protected stop(): void | Promise<void> {}
 
@@ -196,6 +202,8 @@ export interface Lifecycle {
   stop(): void | Promise<void>
   selfCheck(): void | Promise<void>
   checkRecord(collection: string, key: string, record: unknown): void
+  /** Left out, or a remote method: see `observeMethod`. */
+  observe?(): unknown
 }
 
 export type StateOf<C extends NodeClass> = InstanceType<C> extends NodeObject<infer State, any> ? State : never

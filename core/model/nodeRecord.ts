@@ -122,6 +122,7 @@ export const keys = {
   root: (nodeId: string, of: StateSlot) => `s/${nodeId}/${of}/r`,
   /** Throws `config.invalid` for a name that could run into another's records. */
   collection: (nodeId: string, of: StateSlot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,
+  collections: (nodeId: string, of: StateSlot) => [`s/${nodeId}/${of}/c/`, `s/${nodeId}/${of}/c0`] as const,
   stateSlot: (nodeId: string, of: StateSlot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
   allStateSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
   manifest: (version: Version) => `m/${String(version).padStart(10, '0')}`,

@@ -18,8 +18,28 @@ export interface Contact {
   readonly ageMs: number
 }
 
+/** The persistent state of a node's object, or of one of its simulation objects, frozen. */
+export interface ObservedState {
+  readonly state: Readonly<Record<string, unknown>>
+  /** The names of its collections, in order: at most `observedCollectionsMax`. */
+  collections(): readonly string[]
+  collection(name: string): ReadonlyCollection<unknown>
+}
+
+/** That of a simulation object. */
+export interface ObservedSimulation extends ObservedState {
+  /** The version that it implements, or implemented first: an undo may have given it another. */
+  readonly version: Version
+  readonly className: string
+}
+
+/** Names of collections that an observer is told of one object. */
+export const observedCollectionsMax = 1_024
+/** Bytes of an object's memory that it tells an observer. */
+export const observedBytesMax = 64 * 1024
+
 /** The view of a scheduling function on its node and on the system. */
-export interface SchedulingView {
+export interface SchedulingView extends ObservedState {
   readonly nodeId: string
   readonly service: string
   /** The class that the node runs now. */
@@ -31,9 +51,16 @@ export interface SchedulingView {
    * that wait for this one in turn.
    */
   readonly servers: readonly string[]
-  /** All of the node's persistent state, frozen: a privileged observer (§4). */
-  readonly state: Readonly<Record<string, unknown>>
-  collection(name: string): ReadonlyCollection<unknown>
+  /**
+   * "We provide SFs with read-only access to *all* of a node's state via privileged observers" (§4): the
+   * object's persistent state is the view itself; here is that of its simulation objects, oldest first.
+   */
+  simulations(): readonly ObservedSimulation[]
+  /**
+   * The memory of the node's object, as far as its class offers it by `observe()`: a copy, frozen, taken
+   * between two calls. Null where the class offers none.
+   */
+  memory(): Promise<Readonly<Record<string, unknown>> | null>
   /** Registered nodes by service, from the upgrade database. Waits while the database is away. */
   nodes(service?: string): Promise<readonly NodeRow[]>
   /**

@@ -9,7 +9,7 @@ import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import { awaitCondition } from './rowConditions.js'
-import type { Contact, SchedulingView } from './schedule.js'
+import type { Contact, ObservedSimulation, SchedulingView } from './schedule.js'
 
 /** Where a view has its answers from. Only what is committed. */
 export interface ViewSource {
@@ -18,10 +18,18 @@ export interface ViewSource {
   /** The class that the node runs now. */
   readonly className: string
   readonly servers: readonly string[]
-  /** The root of the node's state: the caller's own copy. */
-  state(): Record<string, unknown>
+  /** The simulation objects that have a state, oldest first. */
+  simulations(): readonly Pick<ObservedSimulation, 'version' | 'className'>[]
+  /**
+   * The root of the object's state, or of that of the simulation object of a version: the caller's own copy.
+   */
+  state(of?: Version): Record<string, unknown>
+  /** The names of its collections. */
+  collections(of?: Version): readonly string[]
   /** One of its collections, each record the caller's own copy. */
-  collection(name: string): ReadonlyCollection<unknown>
+  collection(name: string, of?: Version): ReadonlyCollection<unknown>
+  /** The memory that the object offers: the caller's own copy. */
+  memory(signal: AbortSignal): Promise<Record<string, unknown> | null>
   nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]>
   table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>
   contacts(): readonly Contact[]
@@ -74,15 +82,29 @@ export class SourcedView implements SchedulingView {
     return frozen(sourceOf(this).state())
   }
 
+  collections(): readonly string[] {
+    return sourceOf(this).collections()
+  }
+
   collection(name: string): ReadonlyCollection<unknown> {
-    const records = sourceOf(this).collection(name)
-    return {
-      get: (key) => frozen(records.get(key)),
-      has: (key) => records.has(key),
-      *entries(range = {}) {
-        for (const [key, value] of records.entries(range)) yield [key, frozen(value)] as const
+    return frozenCollection(sourceOf(this).collection(name))
+  }
+
+  simulations(): readonly ObservedSimulation[] {
+    const source = sourceOf(this)
+    return source.simulations().map(({ version, className }) => ({
+      version,
+      className,
+      get state() {
+        return frozen(source.state(version))
       },
-    }
+      collections: () => source.collections(version),
+      collection: (name) => frozenCollection(source.collection(name, version)),
+    }))
+  }
+
+  async memory(): Promise<Readonly<Record<string, unknown>> | null> {
+    return frozen(await sourceOf(this).memory(this.signal))
   }
 
   nodes(service?: string): Promise<readonly NodeRow[]> {
@@ -116,6 +138,16 @@ export class SourcedView implements SchedulingView {
   sleep(ms: number): Promise<void> {
     if (!Number.isFinite(ms)) return Promise.reject(new Fault('config.invalid', `sleep(${ms}): use a number of milliseconds`))
     return sourceOf(this).sleep(ms, this.signal)
+  }
+}
+
+function frozenCollection(records: ReadonlyCollection<unknown>): ReadonlyCollection<unknown> {
+  return {
+    get: (key) => frozen(records.get(key)),
+    has: (key) => records.has(key),
+    *entries(range = {}) {
+      for (const [key, value] of records.entries(range)) yield [key, frozen(value)] as const
+    },
   }
 }
 

@@ -4,9 +4,10 @@
  *
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
- *      `Class.of(system)`, calls of another system
+ *      `Class.of(system)`, calls of another system; `observe()`
  */
 import { formats, isRead } from '../base/formats.js'
+import { observeMethod } from '../model/methods.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
 import { isSO } from '../model/simulation.js'
 import type { ClassUpgrade } from './upgrade.js'
@@ -31,15 +32,16 @@ export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number 
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
     const classes = [oldClass, newClass].map(describeClass)
     return (
-      classes.some((each) => asksForCallers(each) || each.neighbours.length > 0) ||
+      classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
       methods.some((method) => readsCaller(method) || setsTimer(method))
     )
   })
   return needsSecond ? secondInterface : firstInterface
 }
 
-function asksForCallers({ allows, definition }: ClassDescription): boolean {
-  return allows !== undefined || readsCaller(definition)
+function needsSecondInterface(description: ClassDescription): boolean {
+  const { allows, definition } = description
+  return allows !== undefined || readsCaller(definition) || offersMemory(description)
 }
 
 function readsCaller(source: object): boolean {
@@ -49,4 +51,9 @@ function readsCaller(source: object): boolean {
 /** A simulation object of the first interface has no timers. */
 function setsTimer(method: object): boolean {
   return /\bthis\s*\.\s*after\b/.test(Function.prototype.toString.call(method))
+}
+
+/** A host of before takes `observe` for a public method that is not marked, and refuses the class. */
+function offersMemory({ definition, methods }: ClassDescription): boolean {
+  return observeMethod in definition.prototype && !methods.has(observeMethod)
 }

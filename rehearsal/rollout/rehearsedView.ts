@@ -15,7 +15,7 @@ import type { RecheckTimes } from './recheckTimes.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
 /** The questions of schedules whose answers are assumed. */
-export type AssumedAnswer = 'state' | 'calls' | 'contacts' | `table ${string}`
+export type AssumedAnswer = 'state' | 'memory' | 'calls' | 'contacts' | `table ${string}`
 
 /** The part of its rehearsal that a view needs. */
 export interface ViewedRehearsal {
@@ -60,9 +60,24 @@ export class RehearsedSource implements ViewSource {
     return structuredClone(this.definition.initial()) as Record<string, unknown>
   }
 
+  collections(): readonly string[] {
+    this.#note('state')
+    return []
+  }
+
   collection(name: string): ReadonlyCollection<unknown> {
     this.#note('state')
     return noCollections.old(name)
+  }
+
+  simulations(): readonly [] {
+    this.#note('state')
+    return []
+  }
+
+  async memory(): Promise<null> {
+    this.#note('memory')
+    return null
   }
 
   async nodes(service: string | undefined): Promise<readonly NodeRow[]> {

@@ -202,6 +202,7 @@ function assumptionsOf(proposal: Proposal, { asked }: RehearsedRollout): readonl
     `hosts let at most ${limitText(assumed.limit)} of a service's nodes be away at once (--limit)`,
     'nodes learn of the version at once; none joins, leaves or dies, and nobody gives orders',
     ...some(asked.has('calls'), 'nobody calls the nodes, for schedules that ask how many calls they answer'),
+    ...some(asked.has('memory'), 'the classes of the nodes offer nothing of their memory (observe())'),
     ...some(asked.has('contacts'), 'a node has called all nodes of the services that its class declares to call'),
     ...some(asked.has('state'), 'every node has the state of a new one, for schedules that look at it'),
     ...tables.map((name) => `table ${name} stays as it is, with ${entries(name)} entries`),

@@ -52,7 +52,7 @@ function open({
     manager: { stop: said('no upgrade') },
     permit: { stop: said('no slot') },
     pass: { stop: said('no pass') },
-    closeContacts: said('keep its contacts'),
+    receiving: { closeContacts: said('keep its contacts') },
     isElsewhere,
   } as unknown as EndingNode
   /** A call as far as it is asked here. */

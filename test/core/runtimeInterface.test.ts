@@ -34,6 +34,12 @@ class GuardedV2 extends PlainV1 {
   static override readonly className = 'Plain.v2'
   static override readonly allow = 'web'
 }
+class ObservedV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+  protected override observe() {
+    return { seen: true }
+  }
+}
 class MarkedV2 extends PlainV1 {
   static override readonly className = 'Plain.v2'
   @command({ allow: ['web'] }) two(): void {}
@@ -84,6 +90,7 @@ for (const [what, upgrade] of Object.entries({
   'a class reads its caller': upgradeTo(ReadingV2),
   'a class says who may call it': upgradeTo(GuardedV2),
   'a method says who may call it': upgradeTo(MarkedV2),
+  'a class offers its memory to observers': upgradeTo(ObservedV2),
   'a simulation object reads its caller': upgradeTo(PlainV2, 'reads its caller'),
   'a simulation object sets a timer': upgradeTo(PlainV2, 'sets a timer'),
 }))

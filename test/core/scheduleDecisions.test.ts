@@ -24,6 +24,7 @@ const away = { phase: 'draining' } as const
 
 const viewOf = (rows: readonly NodeRow[], more: Partial<SchedulingView> = {}): SchedulingView => ({
   ...{ nodeId: 'n2', service: 'pages', className: 'Pages.v1', target: 1, servers: [], state: {} },
+  ...{ collections: () => [], simulations: () => [], memory: async () => null },
   collection: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
   nodes: async (service) => rows.filter((each) => service === undefined || each.service === service),
   table: async () => new Map(),

@@ -15,11 +15,22 @@ class Source implements ViewSource {
   readonly signals = new Set<AbortSignal>()
   nowMs = 0
 
-  state() {
+  simulations() {
+    return [{ version: 0, className: 'Pages.v0' }]
+  }
+  state(of?: number): Record<string, unknown> {
+    if (of !== undefined) return { of: { version: of } }
     return { pages: { '/home': { html: 'hello' } }, bytes: new Uint8Array([1]) }
   }
-  collection() {
-    const record = () => ({ tags: ['a'] })
+  collections(of?: number) {
+    return of === undefined ? ['c'] : [`c of ${of}`]
+  }
+  async memory(signal: AbortSignal) {
+    this.signals.add(signal)
+    return { open: ['a'] }
+  }
+  collection(_name: string, of?: number) {
+    const record = () => ({ tags: ['a'], ...(of === undefined ? {} : { of }) })
     return {
       get: (key: string) => (key === 'k' ? record() : undefined),
       has: () => true,
@@ -66,6 +77,23 @@ test('what a scheduling function sees of the state can be read and not written, 
   for (const [, record] of view.collection('c').entries()) t.throws(() => (record as any).tags.push('b'))
   t.is(view.collection('c').get('other'), undefined)
   t.is((view.state.bytes as Uint8Array)[0], 1)
+})
+
+test('it sees the states of simulation objects, names of collections, and memory, and can write none of them', async (t) => {
+  const view = viewOf()
+  t.deepEqual(view.collections(), ['c'])
+  const [so, ...others] = view.simulations()
+  t.deepEqual(others, [])
+  t.like(so!, { version: 0, className: 'Pages.v0', state: { of: { version: 0 } } })
+  t.deepEqual(so!.collections(), ['c of 0'])
+  t.deepEqual(so!.collection('c').get('k'), { tags: ['a'], of: 0 })
+  t.throws(() => {
+    ;(so!.state as any).of.version = 1
+  })
+  t.throws(() => (so!.collection('c').get('k') as any).tags.push('b'))
+  const memory = await view.memory()
+  t.deepEqual(memory, { open: ['a'] })
+  t.throws(() => (memory as any).open.push('b'))
 })
 
 test('a schedule that waits looks again after half a second and up to a half more', async (t) => {
@@ -125,7 +153,7 @@ test('a view says what its upgrade is, and asks its source for the rest', async 
 test('a collection is read through a view key by key, as a whole, and by whether a key is there', (t) => {
   const source = new Source()
   const keys: string[] = []
-  const read = source.collection()
+  const read = source.collection('c')
   source.collection = () => ({ ...read, has: (...found: unknown[]) => keys.push(found[0] as string) > 1 }) as never
   const records = viewOf(source).collection('c')
   t.deepEqual(records.get('k'), { tags: ['a'] })
