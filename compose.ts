@@ -19,6 +19,7 @@ import {
   type ConnectionOptions,
   clockOf,
   connect,
+  firstLevelOf,
   type NeighboursOption,
   openNeighbourDatabases,
   type TrustOptions,
@@ -211,6 +212,7 @@ export async function startUpgradeServer(
     clock: clockOf(options),
     signatures: nkeySignatures,
     trust,
+    level: firstLevelOf(options),
     // Not of the system's own chance: a rehearsal is the same whatever a server is called.
     name: randomName(systemRandom),
     ...(options.observe === undefined ? {} : { observe: options.observe }),

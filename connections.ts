@@ -5,6 +5,7 @@
 import type { NeighbourAccess } from './actors/server/neighbourVersions.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/base/fault.js'
+import { firstLevel, type Level, newestLevel } from './core/base/level.js'
 import type { UpgradeDatabase } from './core/control/upgradeDatabase.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
 import { type Clock, type WallClock, withMonotonic } from './core/ports/clock.js'
@@ -134,6 +135,11 @@ export function clockOf({ clock: given = systemClock }: Pick<ConnectionOptions, 
   return clock
 }
 
+/** T2. The level at version 0 of the system. */
+export function firstLevelOf({ udb }: Pick<ConnectionOptions, 'udb'>): Level {
+  return udb === undefined ? newestLevel : (udb.level ?? firstLevel)
+}
+
 /** Connects, or opens nothing at all. A patient one goes on without its database, which is tried again. */
 export async function connect(
   options: ConnectionOptions & TrustOptions & NeighboursOption,
@@ -225,6 +231,7 @@ async function embeddedServer(world: EmbeddedServices, system: string, trust: Tr
     clock: systemClock,
     signatures: nkeySignatures,
     trust: checkTrust(nkeySignatures, trust, system),
+    level: newestLevel,
   })
   await server.start()
   return server

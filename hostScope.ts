@@ -41,7 +41,7 @@ import { commitFence, Journal } from './actors/state/journal.js'
 import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
-import { type ConnectionOptions, clockOf, connect, type TrustOptions } from './connections.js'
+import { type ConnectionOptions, clockOf, connect, firstLevelOf, type TrustOptions } from './connections.js'
 import { checkName } from './core/base/ids.js'
 import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostMetrics } from './core/inspection/metrics.js'
@@ -109,7 +109,7 @@ export async function openScope(options: HostOptions, store: StateStore, parts: 
   const random = options.random ?? systemRandom
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
   const trust = checkTrust(nkeySignatures, options.trust, system)
-  const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures))
+  const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(options)))
   const upgraders = options.upgrader === undefined ? [] : [options.upgrader].flat()
   const signing: Signing = { upgraders, trust, gather: options.gather }
   const observers = new Observers()
@@ -136,6 +136,7 @@ export async function openScope(options: HostOptions, store: StateStore, parts: 
   scope.register(tokens.settings, { useValue: settings })
   scope.register(tokens.observer, { useValue: observers.notify })
   scope.register(tokens.verified, { useValue: verified })
+  scope.register(tokens.beginsAt, { useValue: firstLevelOf(options) })
   scope.register(tokens.trusts, { useValue: { mark: trustMark(trust), isSaid: isTrustSaid(options) } })
   scope.register(tokens.signing, { useValue: signing })
   scope.register(tokens.neighbours, { useToken: Neighbours })

@@ -7,11 +7,13 @@ import { addCall } from './commands/call.js'
 import { addContext } from './commands/context.js'
 import { addExplain } from './commands/explain.js'
 import { addHistory } from './commands/history.js'
+import { addHost } from './commands/host.js'
 import { addKey } from './commands/key.js'
 import { addNode } from './commands/node.js'
 import { addOrder } from './commands/order.js'
 import { addRestore } from './commands/restore.js'
 import { addRollout } from './commands/rollout.js'
+import { addSystem } from './commands/system.js'
 import { addTable } from './commands/table.js'
 import { addTrust } from './commands/trustRoot.js'
 import { addUpgrade } from './commands/upgrade.js'
@@ -73,7 +75,9 @@ export async function perform(words: readonly string[]): Promise<ExitCode> {
   addExplain(program)
   addInspect(program)
   addNode(program)
+  addHost(program)
   addVersion(program)
+  addSystem(program)
   addTable(program)
   addCall(program)
   addContext(program)

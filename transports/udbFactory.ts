@@ -1,4 +1,5 @@
 import { Fault } from '../core/base/fault.js'
+import type { Level } from '../core/base/level.js'
 import type { UpgradeDatabase } from '../core/control/upgradeDatabase.js'
 import type { Clock } from '../core/ports/clock.js'
 import { bundleBytesMax } from '../core/upgrade/manifest.js'
@@ -13,6 +14,11 @@ export interface UdbFactory {
   open(system: string, clock: Clock, tell?: (message: string) => void): Promise<UpgradeDatabase>
   /** Left out: nothing is known. */
   readonly facts?: ConnectionFacts
+  /**
+   * T2. The level at version 0. Left out: what release 0.1.0 reads, which may be there. Nothing of an earlier
+   * release is in the memory of a process.
+   */
+  readonly level?: Level
 }
 
 /**
@@ -27,6 +33,9 @@ export const lapsedKeptMs = 24 * 3_600_000
  * longer registers it again.
  */
 export const forgottenKeptMs = 30 * 24 * 3_600_000
+
+/** How long an upgrade server counts after it was heard last: every two seconds, or more often. */
+export const serverKeptMs = 15_000
 
 /**
  * How long chunks of a bundle stay that no installed manifest names, after the last of them; how many such

@@ -4,6 +4,7 @@
  */
 import type { DependencyContainer, InjectionToken } from 'tsyringe'
 import type { InspectionEvent } from 'xstate'
+import type { Level } from '../../core/base/level.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
@@ -49,6 +50,8 @@ export const tokens = {
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
   /** The history that the host has verified, from its disk at first. */
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  /** T2. The level at version 0. */
+  beginsAt: Symbol.for('theseus.beginsAt') as InjectionToken<Level>,
   trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,
   signing: Symbol.for('theseus.signing') as InjectionToken<Signing>,
   /** The host's own container, of which the objects of its nodes are made. */

@@ -6,7 +6,9 @@
 import { inject, injectable } from 'tsyringe'
 import { isDigest } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
+import { newestLevel } from '../../core/base/level.js'
 import { type DeniedCalls, deniedReport } from '../../core/control/deniedCalls.js'
 import { isLogId } from '../../core/control/directive.js'
 import type { Head } from '../../core/control/upgradeDatabase.js'
@@ -79,7 +81,7 @@ export class UpgradeServerClient {
       readonly nonsense: string | null
     }
   > {
-    const answer = ((await this.#ask('head', [ended])) ?? {}) as Record<string, unknown>
+    const answer = ((await this.#ask('head', [{ ...ended, release, reads: newestLevel }])) ?? {}) as Record<string, unknown>
     const { version, digest, dead = 0, final = 0, directives = 0, log = null, wanted = [] } = answer
     if (!isVersion(version) || (digest !== null && !isDigest(digest))) throw unreadable('head')
     const isOver = (found: unknown): found is Version => isVersion(found) && found <= version

@@ -4,9 +4,13 @@
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
+import { firstRelease } from '../../core/base/formats.js'
 import type { Version } from '../../core/base/ids.js'
+import { firstLevel, type Level, newestLevel, raised } from '../../core/base/level.js'
 import type { OrderResult } from '../../core/control/directive.js'
-import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { checkNeeds, levelAfter } from '../../core/control/neededLevel.js'
+import { leftBehind, type Reader, readersOf } from '../../core/control/readers.js'
+import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { checkTable } from '../../core/model/tables.js'
@@ -26,6 +30,17 @@ import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions } from './publisher.js'
 
+/** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
+const serversAsked = 16
+
+export interface SystemLevel {
+  readonly level: Level
+  readonly newest: Level
+  /** Hosts, alive or not, and upgrade servers. */
+  readonly readers: readonly Reader[]
+  readonly behind: readonly Reader[]
+}
+
 @injectable()
 export class Operator {
   readonly #publisher: Publisher
@@ -39,6 +54,7 @@ export class Operator {
     @inject(CallTable) private readonly calls: CallTable,
     @inject(UpgradeServerClient) private readonly server: UpgradeServerClient,
     @inject(tokens.signing) signing: Signing,
+    @inject(tokens.beginsAt) private readonly beginsAt: Level,
     @inject(InspectionClient) private readonly inspectionClient: InspectionClient,
   ) {
     const documents = new Documents({ clock, server, signing })
@@ -81,6 +97,7 @@ export class Operator {
     const history = await this.history()
     const version = history.length + 1
     checkFits(history, { ...manifest, version }, await this.database.nodes())
+    checkNeeds({ ...manifest, version }, levelAfter(history, this.beginsAt))
   }
 
   /**
@@ -191,6 +208,39 @@ export class Operator {
     options: Omit<PublishOptions, 'upgraders'> = {},
   ): Promise<Version> {
     return this.#publisher.setUpgraders(upgraders, options)
+  }
+
+  /**
+   * T3. The newest number of each format that may be written, as the upgrade server's history has it, the
+   * newest that this release could write, and those who do not read that.
+   */
+  async systemLevel(): Promise<SystemLevel> {
+    const [history, rows, known, older] = await Promise.all([
+      this.history(),
+      this.database.nodes(),
+      this.database.servers(),
+      this.#olderServers(),
+    ])
+    const servers = [...known, ...older]
+    const level = levelAfter(history, this.beginsAt)
+    const newest = raised(level, newestLevel)
+    return { level, newest, readers: readersOf(rows, servers), behind: leftBehind(newest, rows, servers) }
+  }
+
+  /** Those of release 0.1.0 are in no row. Any server of the system may answer, so several are asked. */
+  async #olderServers(): Promise<readonly ServerRow[]> {
+    const answers = await Promise.all(Array.from({ length: serversAsked }, () => this.server.who()))
+    return answers.includes(null) ? [{ id: '-', software: { release: firstRelease, reads: firstLevel, since: 0 } }] : []
+  }
+
+  /**
+   * Raises the level to the newest numbers that this release writes, as a version that changes no class: it
+   * is signed as an upgrade is, never lowered, and can't be undone. From then on no release that does not
+   * read them can come back. Throws `upgrade.level` if somebody registered does not read them.
+   */
+  async raiseLevel(options: Pick<PublishOptions, 'reason'> = {}): Promise<Version> {
+    const { newest } = await this.systemLevel()
+    return this.#publisher.raiseLevel(newest, options)
   }
 
   /**

@@ -1,8 +1,10 @@
 /** Publishes upgrades: makes the manifest of the next version, has it signed, and installs it. */
 import { digestOf } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
 import type { Version } from '../../core/base/ids.js'
 import { rfc3339 } from '../../core/base/instant.js'
+import type { Level } from '../../core/base/level.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { signed } from '../../core/trust/signed.js'
 import { identityAt } from '../../core/trust/trust.js'
@@ -11,6 +13,7 @@ import { undoDraft } from '../../core/upgrade/draftManifest.js'
 import {
   decodeManifest,
   encodeManifest,
+  levelIn,
   type Manifest,
   type ManifestDraft,
   manifestFormat,
@@ -97,6 +100,8 @@ export class Publisher {
       if (by !== null) return { installed: by }
       if (newest === 0 || (options.version !== undefined && options.version !== newest))
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
+      if (levelIn(history[newest - 1]!) !== null)
+        throw new Fault('upgrade.invalid', `version ${newest} has raised the level, which is never lowered: it can't be undone`)
       return { ...undoDraft(history[newest - 1]!, history), undoes: newest }
     })
   }
@@ -118,8 +123,32 @@ export class Publisher {
     return this.publish({ manifest, bundle }, { ...options, upgraders })
   }
 
+  /** T3. A version that changes no class: from then on everybody writes these numbers. */
+  async raiseLevel(level: Level, options: Pick<PublishOptions, 'reason'> = {}): Promise<Version> {
+    const bundle = new Uint8Array(0)
+    const draft: ManifestDraft = {
+      format: manifestFormat,
+      runtime: runtimeInterfaces.oldest,
+      title: `Level: ${Object.entries(level)
+        .map(([name, number]) => `${name} ${number}`)
+        .join(', ')}`,
+      bundle: { digest: digestOf(bundle), bytes: 0 },
+      classUpgrades: [],
+      tables: {},
+      gate: null,
+    }
+    if (this.services.signing.gather === undefined) await this.services.server.putBundle(draft.bundle.digest, bundle)
+    try {
+      return await this.#install({ ...options, level }, async () => ({ ...draft, undoes: null }))
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'upgrade.invalid' || error.details.field !== 'format') throw error
+      const message = 'the level is not raised: an upgrade server of an older release runs, which does not read it: replace it'
+      throw new Fault('upgrade.level', message, {}, { cause: error })
+    }
+  }
+
   async #install(
-    { reason, upgraders, need }: PublishOptions,
+    { reason, upgraders, need, level = null }: PublishOptions & { readonly level?: Level | null },
     draftAfter: (newest: Version) => Promise<(ManifestDraft & Pick<Manifest, 'undoes'>) | { readonly installed: Version }>,
   ): Promise<Version> {
     const { clock, documents, server, settings, signing } = this.services
@@ -136,7 +165,7 @@ export class Publisher {
         ...{ identity, system: settings.system, version, previous: head.digest, undoes },
         ...{ reason: reason ?? null, createdAt: rfc3339(clock.now()) },
         ...{ upgrader: signing.upgraders[0]?.publicKey ?? null, upgraders: keys?.map(({ key }) => key) ?? null },
-        ...{ until: Object.fromEntries(ends), need: need ?? null },
+        ...{ until: Object.fromEntries(ends), need: need ?? null, level, release },
       })
       const bytes = encodeManifest(manifest)
       try {

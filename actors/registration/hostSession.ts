@@ -5,6 +5,7 @@
  * may live: what was written in another place says nothing.
  */
 import { inject, injectable } from 'tsyringe'
+import { type Software, softwareSince } from '../../core/base/level.js'
 import type { Session, Standing } from '../../core/control/standing.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -20,6 +21,8 @@ export class HostSession {
   readonly #id: string
   readonly #startedMs: number
   readonly #startedWallMs: number
+  /** T1. */
+  readonly software: Software
   /** The oldest first. */
   readonly #before: readonly string[]
   readonly #directory: DirectoryKind
@@ -37,6 +40,7 @@ export class HostSession {
     this.#id = randomName(random)
     this.#startedMs = clock.monotonicMs()
     this.#startedWallMs = clock.now()
+    this.software = softwareSince(this.#startedWallMs)
     const { directory, starts } = startsIn(store)
     this.#directory = directory
     this.#before = starts

@@ -1,5 +1,16 @@
-/** Says of a node that another host has it, or may have it: where, and what to do. */
+/** Says of a node why it is not registered here: where it is, or may be, or which release it needs. */
 import { Fault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
+import { type Level, newestLevel, unreadOf } from '../../core/base/level.js'
+import type { RegisterAnswer } from '../../core/control/upgradeDatabase.js'
+
+export function notRegisteredFault(nodeId: string, answer: Extract<RegisterAnswer, { registered: false }>): Fault {
+  const { level } = answer
+  if (level === undefined) return registeredElsewhereFault(nodeId, answer.directoryId, answer.hostId)
+  const unread = unreadOf(level.numbers as Level, newestLevel).join(', ')
+  const message = `${nodeId} is not registered: the system's level is ${unread}, which release ${release} does not read: run release ${level.release} or newer`
+  return new Fault('config.release', message, { nodeId, release: level.release })
+}
 
 /** The database has another registration of the node. */
 export function registeredElsewhereFault(nodeId: string, directoryId: string | undefined, hostId: string | undefined): Fault {

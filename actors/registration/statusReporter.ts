@@ -25,7 +25,7 @@ import { HostSession } from './hostSession.js'
 import { noAnswerFault } from './noAnswerFault.js'
 import { NodesOfHost } from './nodesOfHost.js'
 import { PredecessorLease } from './predecessorLease.js'
-import { maybeElsewhereText, registeredElsewhereFault } from './registeredElsewhere.js'
+import { maybeElsewhereText, notRegisteredFault, registeredElsewhereFault } from './registeredElsewhere.js'
 import { StoppedNodes } from './stoppedNodes.js'
 
 /** Of a node that registers: throws `unavailable.stopped` when its host stops. */
@@ -34,6 +34,9 @@ interface Start {
 }
 
 const always: Start = { check() {} }
+
+/** Faults of a registration after which the node does not start, whatever the database says later. */
+const isFinal: ReadonlySet<string> = new Set(['config.registered-elsewhere', 'config.release', 'unavailable.stopped'])
 
 @injectable()
 export class StatusReporter {
@@ -82,7 +85,7 @@ export class StatusReporter {
     try {
       await this.#untilAlone(status, start, true)
     } catch (error) {
-      if (isFault(error) && (error.code === 'config.registered-elsewhere' || error.code === 'unavailable.stopped')) throw error
+      if (isFault(error) && isFinal.has(error.code)) throw error
       this.report(status)
     }
   }
@@ -103,7 +106,7 @@ export class StatusReporter {
     let isWarned = false
     for (;;) {
       const askedMs = clock.monotonicMs()
-      const registering = database.register(status, settings.leaseMs, this.#now)
+      const registering = database.register(this.#told(status), settings.leaseMs, this.#now)
       const answer = await within(clock, settings.fenceAnswerMs, registering, noAnswerFault).catch((error: unknown) => {
         // The start before may serve on, whether the database answers or not.
         if (before.leftMs(clock.monotonicMs()) === 0) throw error
@@ -129,7 +132,7 @@ export class StatusReporter {
 
   #mine(nodeId: string, answer: RegisterAnswer) {
     this.#stands(answer.standing)
-    if (!answer.registered) throw registeredElsewhereFault(nodeId, answer.directoryId, answer.hostId)
+    if (!answer.registered) throw notRegisteredFault(nodeId, answer)
     return answer
   }
 
@@ -214,17 +217,22 @@ export class StatusReporter {
       }
       const { nodeId } = entry.row
       const askedMs = clock.monotonicMs()
-      const answer = await database.register(entry.row, settings.leaseMs, this.#now)
+      const answer = await database.register(this.#told(entry.row), settings.leaseMs, this.#now)
       this.#stands(answer.standing)
       // Not a node that was released meanwhile: its lease is no longer this host's to renew.
       if (!this.#nodes.isHere(entry)) continue
       if (answer.registered) this.#nodes.registered(entry, answer.standing, askedMs)
-      else void this.#taken(nodeId, registeredElsewhereFault(nodeId, answer.directoryId, answer.hostId), 0)
+      else void this.#taken(nodeId, notRegisteredFault(nodeId, answer), 0)
     }
-    const rows = registered.filter((entry) => this.#nodes.isHere(entry)).map(({ row }) => row)
+    const rows = registered.filter((entry) => this.#nodes.isHere(entry)).map(({ row }) => this.#told(row))
     if (rows.length === 0) return
     const askedMs = clock.monotonicMs()
     this.#hear(await database.report(rows, settings.leaseMs, this.#now), byId(registered), askedMs)
+  }
+
+  /** T1. The row as the database is told it. */
+  #told(row: NodeStatus): NodeStatus {
+    return { ...row, software: this.session.software }
   }
 
   get #now(): Session {

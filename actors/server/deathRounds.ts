@@ -6,6 +6,7 @@
 
 import { Fault } from '../../core/base/fault.js'
 import { isVersion } from '../../core/base/ids.js'
+import type { Software } from '../../core/base/level.js'
 import type { Audited } from '../../core/control/audit.js'
 import type { Session, Standing } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -21,6 +22,7 @@ export interface DeathOptions {
   readonly clock: Clock
   readonly deathDelayMs?: number
   readonly name?: string
+  readonly software?: Software
   readonly tell?: (what: Audited) => void
 }
 
@@ -33,9 +35,10 @@ export class DeathRounds {
   }
 
   get session(): Session {
-    const { clock, name = 'upgrade-server' } = this.options
+    const { clock, name = 'upgrade-server', software } = this.options
     const ageMs = clock.monotonicMs() - this.#startedMs
-    return { id: name, hostId: 'upgrade-server', directoryId: null, ageMs, stampMs: this.#stampMs, epoch: null }
+    const session = { id: name, hostId: 'upgrade-server', directoryId: null, ageMs, stampMs: this.#stampMs, epoch: null }
+    return software === undefined ? session : { ...session, software }
   }
 
   /** Is heard from now on. Returns what ends that. */

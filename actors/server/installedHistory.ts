@@ -4,6 +4,7 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import type { Level } from '../../core/base/level.js'
 import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { Signatures } from '../../core/ports/signatures.js'
@@ -14,6 +15,8 @@ export interface InstalledHistoryOptions {
   readonly database: Pick<UpgradeDatabase, 'manifests'>
   readonly signatures: Signatures
   readonly trust?: Trust | undefined
+  /** That of version 0. */
+  readonly level?: Level | undefined
 }
 
 export class InstalledHistory {
@@ -37,12 +40,12 @@ export class InstalledHistory {
    * installs have it in hand at once: none changes it.
    */
   async at(head: Head): Promise<VerifiedHistory> {
-    const { database, system, trust, signatures } = this.options
+    const { database, system, trust, signatures, level } = this.options
     const known = this.#verified
     const isKnown =
       known !== undefined && (known.at(head.version)?.digest ?? null) === head.digest && known.head.version === head.version
     if (isKnown) return known
-    const history = new VerifiedHistory(system, trust, signatures)
+    const history = new VerifiedHistory(system, trust, signatures, level)
     try {
       for (const signed of await database.manifests(1, head.version)) history.append(history.check(signed))
       if (history.head.version !== head.version || history.head.digest !== head.digest)

@@ -5,7 +5,9 @@
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
-import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { askedFor } from '../../core/control/neededLevel.js'
+import { leftBehind, readersText } from '../../core/control/readers.js'
+import type { AskedOfReaders, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineageCheck.js'
@@ -13,6 +15,9 @@ import { decodeManifest, type Manifest, type SignedManifest } from '../../core/u
 import type { Change } from './audit.js'
 import { badArguments } from './badArguments.js'
 import type { InstalledHistory } from './installedHistory.js'
+
+/** So many ids of hosts and servers are in the details of a refusal. */
+const behindMax = 100
 
 export interface InstallerOptions {
   readonly system: string
@@ -64,10 +69,12 @@ export class Installer {
     await this.parts.prepareNeighbours(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     const { tables, undoes, bundle } = manifest
-    if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes))) {
+    const asked = askedFor(manifest, history.level)
+    if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes, asked))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       if (now.version === before.version && now.digest === before.digest) {
+        await this.#checkRead(manifest, asked)
         // The version that it undoes may have become final meanwhile.
         await this.#checkClasses(history.manifests, manifest)
         if ((await database.bundleWrites(bundle.digest)) !== writes)
@@ -79,6 +86,16 @@ export class Installer {
     this.parts.history.keep(history.with(verified))
     this.parts.announce(manifest.version, digest)
     return { version: manifest.version }
+  }
+
+  /** T3. Names those who do not read it. */
+  async #checkRead({ version }: Manifest, asked: AskedOfReaders | null): Promise<void> {
+    if (asked === null) return
+    const { database } = this.options
+    const behind = leftBehind(asked.reads, await database.nodes(), await database.servers())
+    if (behind.length === 0) return
+    const message = `version ${version} is not installed: it is not read by ${readersText(behind)}: start them with this release, or forget those that will not come back`
+    throw new Fault('upgrade.level', message, { behind: behind.map(({ id }) => id).slice(0, behindMax) })
   }
 
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {

@@ -16,12 +16,19 @@
 
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
-import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { AskedOfReaders, Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { forksTable, wantedTable } from '../../core/model/reservedTables.js'
 import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineageCheck.js'
-import { chunkCount, decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import {
+  chunkCount,
+  decodeManifest,
+  type LevelManifest,
+  levelIn,
+  type Manifest,
+  type SignedManifest,
+} from '../../core/upgrade/manifest.js'
 
 /** Bundles that hosts are asked for in one answer. */
 const wantedMax = 16
@@ -76,7 +83,12 @@ export class ServerHistoryRestore {
     checkClasses(history.manifests, manifest, await database.nodes(), 0)
     const { bundle, version } = manifest
     const writes = await this.#want(bundle)
-    if (!(await database.install(head, digest, signed, manifest.tables, null, bundle.digest, writes))) {
+    const level = levelIn(manifest)
+    const asked: AskedOfReaders | null =
+      level === null
+        ? null
+        : { reads: {}, level: { release: (manifest as LevelManifest).release, numbers: level }, isTaught: true }
+    if (!(await database.install(head, digest, signed, manifest.tables, null, bundle.digest, writes, asked))) {
       const isFollowing = (await database.head()).digest === head.digest
       const why = isFollowing ? 'comes again: others write its bundle' : 'does not follow the newest version any more'
       throw new Fault('upgrade.conflict', `version ${version} ${why}`)

@@ -6,6 +6,7 @@
 
 import { Fault, toFault } from '../../core/base/fault.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
+import { type Level, softwareSince } from '../../core/base/level.js'
 import type { Audited } from '../../core/control/audit.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
@@ -30,6 +31,7 @@ import { type GateMode, GateRounds } from './gateRounds.js'
 import { type EndedVersions, HeadAnswers } from './headAnswers.js'
 import { InstalledHistory } from './installedHistory.js'
 import { Installer } from './installer.js'
+import { LevelRounds } from './levelRounds.js'
 import { type NeighbourAccess, NeighbourVersions } from './neighbourVersions.js'
 import { Orders } from './orders.js'
 import { repeatEvery } from './rounds.js'
@@ -67,6 +69,8 @@ export interface UpgradeServerOptions {
   readonly signatures: Signatures
   /** The upgraders who may install, at version 0. Left out: nobody has to sign. */
   readonly trust?: Trust | undefined
+  /** That of version 0. Left out: what release 0.1.0 reads. */
+  readonly level?: Level
   /**
    * How long after its declaration a death takes effect: the longest deadline a call of the system can have.
    * Ten minutes by default.
@@ -109,6 +113,7 @@ export class UpgradeServer {
   readonly #chunks: Chunks
   readonly #mark: TrustMark
   readonly #trusts: TrustMismatches
+  readonly #levels: LevelRounds
 
   constructor(options: UpgradeServerOptions) {
     this.#options = options
@@ -119,7 +124,8 @@ export class UpgradeServer {
     this.#orders = new Orders(options, this.#history, (log) => this.#audit.noticed(log))
     this.#audit = new Audit(options, () => this.#orders.log())
     const tell = (what: Audited) => this.#audit.own(what)
-    this.#deaths = new DeathRounds({ ...options, tell })
+    this.#levels = new LevelRounds({ database, history: this.#history })
+    this.#deaths = new DeathRounds({ ...options, software: softwareSince(clock.now()), tell })
     this.#gate = new GateRounds({ ...options, tell })
     this.#kept = new BundleKeeper(database)
     const history = this.#history
@@ -173,6 +179,7 @@ export class UpgradeServer {
     const needed: readonly string[] = [subjects.server, subjects.install, subjects.teach]
     const refused = transport.refused.filter((subject) => needed.includes(subject))
     if (refused.length > 0) throw new Fault('config.invalid', refusedReason(refused))
+    await this.#levels.check()
     const head = await database.head()
     // It may have been stopped meanwhile.
     if (this.#subscriptions === undefined) return
@@ -184,6 +191,7 @@ export class UpgradeServer {
       again(deathMs, 'no versions are declared dead', () => this.#deaths.declare()),
       ...(gate === 'off' ? [] : [again(gateMs, 'nobody guards the rollout', () => this.#gate.guard())]),
       again(deathMs, 'neighbours are not told which of their versions are called', () => this.#keepPins()),
+      again(deathMs, 'a level that the upgrade database has lost is not given back', () => this.#levels.restore()),
       again(deathMs, 'bundles of versions that others install may go', () => this.#kept.keep()),
     ]
   }
@@ -276,10 +284,11 @@ export class UpgradeServer {
     return encodeFault(label, seq, fault, this.#replier, this.#options.transport.payloadBytesMax)
   }
 
-  #question({ method, args }: CallEnvelope): Promise<unknown> {
+  #question(call: CallEnvelope): Promise<unknown> {
+    const { method } = call
     switch (method) {
       case 'head':
-        return this.#head(args[0])
+        return this.#head(call)
       case 'who':
         return this.#who()
       default:
@@ -314,8 +323,10 @@ export class UpgradeServer {
     }
   }
 
-  async #head(known: unknown): Promise<unknown> {
+  async #head(call: CallEnvelope): Promise<unknown> {
+    const [known] = call.args
     this.#trusts.check(known)
+    this.#levels.checkAsker(call)
     return this.#heads.answer(known)
   }
 

@@ -88,6 +88,14 @@ export const faultCodes = {
     retryable: false,
     means: 'a class calls another system at a version that is not there, is dead, or can’t be asked for',
   },
+  'upgrade.release': {
+    retryable: false,
+    means: 'the manifest is of a format, or sets a level, that this release does not read',
+  },
+  'upgrade.level': {
+    retryable: false,
+    means: 'the upgrade needs a format above the system’s level, or somebody registered does not read the new level',
+  },
   'upgrade.schedule': { retryable: false, means: 'the scheduling function threw' },
   'upgrade.drain': { retryable: false, means: 'the running call did not finish in time' },
   'upgrade.transform': {
@@ -112,6 +120,10 @@ export const faultCodes = {
     means: 'the host is told to trust others than its upgrade server: it starts no node, and learns no upgrade',
   },
   'config.layout': { retryable: false, means: 'the upgrade database has the layout of a later release' },
+  'config.release': {
+    retryable: false,
+    means: 'this release does not read the system’s level: a host or an upgrade server of a newer one is needed',
+  },
   'config.registered-elsewhere': {
     retryable: false,
     means: 'the node id is registered with another state directory, or by a newer start of a host',

@@ -14,6 +14,8 @@
  *     lease to be heard, and no version dies meanwhile.
  */
 
+import type { Software } from '../base/level.js'
+
 /** One start of a host or of an upgrade server, as the database tells it from others. */
 export interface Session {
   /** Different for every start. */
@@ -34,6 +36,8 @@ export interface Session {
    * than this is obsolete.
    */
   readonly registeredMs?: ReadonlyMap<string, number>
+  /** T1. Of an upgrade server, which has no row. */
+  readonly software?: Software
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { Fault } from '../base/fault.js'
 import { isVersion, nameLengthMax, type Version } from '../base/ids.js'
+import type { Software } from '../base/level.js'
 import type { NodeRow, NodeStatus } from '../model/nodeRow.js'
 import type { TableEntries } from '../model/tables.js'
 import type { ServiceLimit } from '../schedules/serviceLimit.js'
@@ -54,13 +55,38 @@ export type RegisterAnswer =
       readonly predecessor?: Predecessor
       readonly standing?: Standing
     }
+  /** T3. The start does not read the system's level. */
+  | { readonly registered: false; readonly level: StoredLevel; readonly standing?: Standing }
   | {
       readonly registered: false
+      readonly level?: undefined
       /** The same directory for a start that is older than the registered one. */
       readonly directoryId: string
       readonly hostId?: string
       readonly standing?: Standing
     }
+
+/** A level as the database keeps it, and the oldest release that reads it. */
+export interface StoredLevel {
+  readonly release: string
+  readonly numbers: Readonly<Record<string, number>>
+}
+
+/** An upgrade server that was heard within its lease. Those of release 0.1.0 are not known. */
+export interface ServerRow {
+  readonly id: string
+  readonly software: Software
+}
+
+/** T3. Asked of everybody who is registered before a version is installed, in the same decision. */
+export interface AskedOfReaders {
+  /** By format: everybody reads this number. */
+  readonly reads: Readonly<Record<string, number>>
+  /** Stored with the version; null: it stays. */
+  readonly level: StoredLevel | null
+  /** Given back by a host after a loss: nobody is asked. */
+  readonly isTaught: boolean
+}
 
 export interface Predecessor {
   readonly session: string
@@ -97,6 +123,7 @@ export interface UpgradeDatabase {
    * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any
    * more, or `undoes` is final. Sets the entries of `tables` with it, and keeps the bundle with this digest.
    * False also if that has been written since it had so many `writes`: what is kept is what was looked at.
+   * With `asked`, false also if somebody registered, alive or not, does not read what is asked.
    */
   install(
     expected: Head,
@@ -106,7 +133,12 @@ export interface UpgradeDatabase {
     undoes?: Version | null,
     bundle?: string | null,
     writes?: number | null,
+    asked?: AskedOfReaders | null,
   ): Promise<boolean>
+  /** T2. As it was stored last; null: never. The signed history says what it is. */
+  level(): Promise<StoredLevel | null>
+  /** From the history, after a loss. Each number stays where it is greater here. */
+  restoreLevel(level: StoredLevel): Promise<void>
   /**
    * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after
    * its last chunk, unless one does then. Throws `unavailable.overloaded` where so many are staged already,
@@ -164,6 +196,8 @@ export interface UpgradeDatabase {
   standing(): Promise<Standing | undefined>
   /** Somebody without nodes is heard: an upgrade server. Leases run while there is one. */
   attend(session: Session): Promise<Standing>
+  /** The upgrade servers that have been heard of late. */
+  servers(): Promise<readonly ServerRow[]>
   /** Somebody knows more than the database has. */
   doubt(session: Session): Promise<void>
 

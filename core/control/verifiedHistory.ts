@@ -9,17 +9,20 @@
 
 import { digestOf } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
+import { firstRelease } from '../base/formats.js'
 import type { Version } from '../base/ids.js'
 import { instantMs, rfc3339 } from '../base/instant.js'
 import { invariant } from '../base/invariant.js'
+import { firstLevel, type Level, newestLevel, raised, unreadOf } from '../base/level.js'
 import type { Signatures } from '../ports/signatures.js'
 import { type Claim, checkSigned, type Signed } from '../trust/signed.js'
 import { changesTrust, hasEnded, type Trust, type Trusted, trustedAt } from '../trust/trust.js'
 import { type Decision, decisions, mostNeeded } from '../trust/trustRoot.js'
 import {
   decodeManifest,
-  identifiedFormat,
   identityIn,
+  type LevelManifest,
+  levelIn,
   type Manifest,
   type SignedManifest,
   trustChangeIn,
@@ -54,17 +57,37 @@ export class VerifiedHistory {
   readonly #manifests: Manifest[] = []
   /** The trust after so many manifests. */
   readonly #trusts: (Trusted | undefined)[] = []
+  /** After the newest manifest. */
+  #level: Level
   /** The answers of `check`. */
   readonly #checked = new WeakSet<Verified>()
 
   /**
    * @param initial who is trusted at version 0; undefined: nobody has to sign, until an upgrade says who does
+   * @param begins the level at version 0
    */
   constructor(
     private readonly system: string,
     private readonly initial: Trust | undefined,
     private readonly signatures: Signatures,
-  ) {}
+    private readonly begins: Level = firstLevel,
+  ) {
+    this.#level = begins
+  }
+
+  get isLevelRaised(): boolean {
+    return this.#manifests.some((manifest) => levelIn(manifest) !== null)
+  }
+
+  /** The oldest release that reads the level. */
+  get levelRelease(): string {
+    return this.#manifests.findLast((manifest): manifest is LevelManifest => levelIn(manifest) !== null)?.release ?? firstRelease
+  }
+
+  /** T2. The newest number of each format that may be written. */
+  get level(): Level {
+    return this.#level
+  }
 
   /** The manifests of versions 1, 2, …. */
   get manifests(): readonly Manifest[] {
@@ -117,6 +140,7 @@ export class VerifiedHistory {
     const by = checkSigned(this.signatures, this.#claimOf(manifest, signed, what, nowMs), this.trust)
     this.#checkTime(manifest, what, nowMs)
     this.#checkChange(manifest, what)
+    this.#checkLevel(manifest, what)
     const verified = { manifest, digest: digestOf(signed.bytes), signed, by } as Verified
     this.#checked.add(verified)
     return verified
@@ -154,9 +178,10 @@ export class VerifiedHistory {
    * A key that has ended signs nothing after its end: nothing can be dated back further than
    * the manifest before it.
    */
-  #checkTime({ format, createdAt }: Manifest, what: string, nowMs: number | undefined): void {
-    // The first format asks for no time that can be read.
-    if (format !== identifiedFormat) return
+  #checkTime(manifest: Manifest, what: string, nowMs: number | undefined): void {
+    // One without an identity need have no time that can be read.
+    if (identityIn(manifest) === null) return
+    const { createdAt } = manifest
     const createdMs = instantMs(createdAt)!
     const before = this.#manifests.at(-1)?.createdAt
     const wrong = (why: string): never => {
@@ -173,6 +198,24 @@ export class VerifiedHistory {
    */
   checkTaught({ manifest }: Verified, nowMs: number): void {
     this.#checkTime(manifest, `the manifest of version ${manifest.version}`, nowMs)
+  }
+
+  /** T3. Never lowered, and to nothing that this release does not read: it would misread what comes then. */
+  #checkLevel(manifest: Manifest, what: string): void {
+    const { undoes } = manifest
+    const undone = undoes === null ? undefined : this.#manifests[undoes - 1]
+    if (undone !== undefined && levelIn(undone) !== null)
+      throw new Fault('upgrade.invalid', `${what} undoes version ${undoes}, which has raised the level: that is never lowered`)
+    const level = levelIn(manifest)
+    if (level === null) return
+    const lowered = Object.entries(this.#level).filter(([name, number]) => (level[name] ?? number) < number)
+    if (lowered.length > 0)
+      throw new Fault('upgrade.invalid', `${what} lowers the level of ${lowered.map(([name]) => name).join(', ')}`)
+    const unread = unreadOf(level as Level, newestLevel)
+    if (unread.length === 0) return
+    const { release } = manifest as LevelManifest
+    const message = `${what} raises the level to ${unread.join(', ')}, which this release does not read: run release ${release} or newer`
+    throw new Fault('upgrade.release', message, { release })
   }
 
   /** Those who are trusted afterwards can sign the next one. */
@@ -217,7 +260,8 @@ export class VerifiedHistory {
    * hand while it waits.
    */
   with(verified: Verified): VerifiedHistory {
-    const longer = new VerifiedHistory(this.system, this.initial, this.signatures)
+    const longer = new VerifiedHistory(this.system, this.initial, this.signatures, this.begins)
+    longer.#level = this.#level
     longer.#entries.push(...this.#entries)
     longer.#manifests.push(...this.#manifests)
     longer.#trusts.push(...this.#trusts)
@@ -237,5 +281,7 @@ export class VerifiedHistory {
     )
     this.#entries.push(verified)
     this.#manifests.push(verified.manifest)
+    const level = levelIn(manifest)
+    if (level !== null) this.#level = raised(this.#level, level)
   }
 }

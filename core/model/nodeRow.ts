@@ -1,5 +1,6 @@
 /** The rows of the UDB (§4): who runs what. */
 import type { Version } from '../base/ids.js'
+import type { Software } from '../base/level.js'
 import type { Phase } from '../base/phases.js'
 
 /** The software that a node runs: one row per registered node. */
@@ -30,6 +31,8 @@ export interface NodeStatus {
    * upgrade is under way; else left out.
    */
   readonly figures?: NodeFigures
+  /** T1. The release of its host and the formats that it reads. Release 0.1.0 leaves it out. */
+  readonly software?: Software
 }
 
 export interface NodeFigures {

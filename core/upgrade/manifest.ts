@@ -5,9 +5,10 @@
  */
 import { isDigest } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
-import { formats, isRead } from '../base/formats.js'
+import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { instantMs } from '../base/instant.js'
+import { isLevelRecord } from '../base/level.js'
 import type { MethodKind } from '../model/methods.js'
 import { isNodeFilter, type NodeFilter } from '../model/nodeFilter.js'
 import { checkTables, type TableEntries } from '../model/tables.js'
@@ -23,6 +24,8 @@ export const usesMax = 256
 export const manifestFormat = 1
 /** Names the identity of the system, and says when keys end and how many have to sign. */
 export const identifiedFormat = 2
+/** Says which release reads it, and may set the system's level. */
+export const levelFormat = 3
 export const bundleBytesMax = 16 * 1024 * 1024
 export const manifestBytesMax = 256 * 1024
 /** Bundles travel and are stored in chunks of this size, the last one shorter. */
@@ -85,24 +88,42 @@ export interface FirstManifest extends Published {
   readonly format: typeof manifestFormat
 }
 
-export interface IdentifiedManifest extends Published {
-  readonly format: typeof identifiedFormat
-  /** That of the system (core/trust/trustRoot.ts). */
-  readonly identity: string
+interface Identified extends Published {
   /** When keys of `upgraders` end, RFC 3339 by public key; those that are left out have no end. */
   readonly until: Readonly<Record<string, string>>
   /** How many have to sign what comes after; null: as many as before. */
   readonly need: Need | null
 }
 
-export type Manifest = FirstManifest | IdentifiedManifest
+export interface IdentifiedManifest extends Identified {
+  readonly format: typeof identifiedFormat
+  /** That of the system (core/trust/trustRoot.ts). */
+  readonly identity: string
+}
+
+export interface LevelManifest extends Identified {
+  readonly format: typeof levelFormat
+  /** Null in a system without a trust root. */
+  readonly identity: string | null
+  /** The oldest release that reads it: one that does not can say which is needed. */
+  readonly release: string
+  /** T2. The newest numbers that may be written from then on (core/base/level.ts); null: those of before. */
+  readonly level: Readonly<Record<string, number>> | null
+}
+
+export type Manifest = FirstManifest | IdentifiedManifest | LevelManifest
 
 /** The fields of a manifest that its draft does not have. */
 export type Publication = Omit<FirstManifest, keyof ManifestDraft> &
-  Partial<Pick<IdentifiedManifest, 'until' | 'need'>> & { readonly identity: string | null }
+  Partial<Pick<IdentifiedManifest, 'until' | 'need'>> &
+  Partial<Pick<LevelManifest, 'level' | 'release'>> & { readonly identity: string | null }
 
 /** A whole manifest, in the first format where no newer one is needed: each release reads that. */
-export function manifestOf(draft: ManifestDraft, { identity, until = {}, need = null, ...about }: Publication): Manifest {
+export function manifestOf(
+  draft: ManifestDraft,
+  { identity, until = {}, need = null, level = null, release = '', ...about }: Publication,
+): Manifest {
+  if (level !== null) return { ...draft, ...about, format: levelFormat, identity, until, need, release, level }
   if (identity !== null) return { ...draft, ...about, format: identifiedFormat, identity, until, need }
   if (need === null && Object.keys(until).length === 0) return { ...draft, ...about }
   throw new Fault('config.invalid', 'ends of keys, and how many have to sign, need a trust root: "natsctl trust new" makes one')
@@ -110,7 +131,7 @@ export function manifestOf(draft: ManifestDraft, { identity, until = {}, need = 
 
 /** The identity that a manifest names, if any. */
 export function identityIn(manifest: Manifest): string | null {
-  return manifest.format === identifiedFormat ? manifest.identity : null
+  return manifest.format === manifestFormat ? null : manifest.identity
 }
 
 /**
@@ -119,7 +140,14 @@ export function identityIn(manifest: Manifest): string | null {
  */
 export function trustChangeIn(manifest: Manifest): TrustChange {
   const { upgraders } = manifest
-  return manifest.format === identifiedFormat ? manifest : { upgraders }
+  if (manifest.format === manifestFormat) return { upgraders }
+  const { identity, until, need } = manifest
+  return { ...(identity === null ? {} : { identity }), upgraders, until, need }
+}
+
+/** The level that counts after it; null: that of before. */
+export function levelIn(manifest: Manifest): Readonly<Record<string, number>> | null {
+  return manifest.format === levelFormat ? manifest.level : null
 }
 
 /** The bytes of a manifest and the signature over them. */
@@ -149,7 +177,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
     throw new Fault('upgrade.invalid', `manifest: ${field} is missing or wrong`, { field })
   }
   if (typeof m !== 'object' || m === null || Array.isArray(m)) wrong('the whole')
-  if (!isRead(formats.manifest, m.format)) wrong('format')
+  if (!isRead(formats.manifest, m.format)) throw unreadFormat(m) ?? wrong('format')
   if (!Number.isInteger(m.runtime)) wrong('runtime')
   if (!isName(m.system)) wrong('system')
   if (!isVersion(m.version) || m.version < 1) wrong('version')
@@ -160,7 +188,8 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
   if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
-  if (m.format === identifiedFormat) checkIdentified(m, wrong)
+  if (m.format !== manifestFormat) checkIdentified(m, wrong)
+  if (m.format === levelFormat) checkLevel(m, wrong)
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
   if (!isTables(m.tables)) wrong('tables')
@@ -171,7 +200,30 @@ function checkManifest(value: unknown): asserts value is Manifest {
   })
 }
 
-function checkIdentified(m: IdentifiedManifest, wrong: (field: string) => never): void {
+/** T1. That of a later release is not wrong, and it says which one. */
+function unreadFormat(manifest: object): Fault | undefined {
+  const { format, version, release } = manifest as Readonly<Record<string, unknown>>
+  if (!Number.isInteger(format) || (format as number) <= formats.manifest.newest) return undefined
+  const named = typeof release === 'string' && /^[\w.+-]{1,64}$/.test(release) ? `${release} or newer` : 'a newer one'
+  const of = isVersion(version) ? ` of version ${version}` : ''
+  const message = `the manifest${of} has format ${format}, and this release reads ${numbersRead(formats.manifest)}: run release ${named}`
+  return new Fault('upgrade.release', message, { format, release })
+}
+
+function checkLevel({ level, release, classUpgrades, undoes }: LevelManifest, wrong: (field: string) => never): void {
+  if (typeof release !== 'string' || !/^[\w.+-]{1,64}$/.test(release)) wrong('release')
+  if (level === null) return
+  if (!isLevelRecord(level)) wrong('level')
+  // A node of any class takes it for an alias of the version before.
+  if (!Array.isArray(classUpgrades) || classUpgrades.length > 0) wrong('classUpgrades')
+  if (undoes !== null) wrong('undoes')
+}
+
+function checkIdentified(m: IdentifiedManifest | LevelManifest, wrong: (field: string) => never): void {
+  if (m.identity === null && m.format === levelFormat) {
+    if (m.need !== null || Object.keys(m.until ?? { '': '' }).length > 0) wrong('identity')
+    return
+  }
   if (!isIdentity(m.identity)) wrong('identity')
   if (m.upgrader === null) wrong('upgrader')
   if (instantMs(m.createdAt) === undefined) wrong('createdAt')

@@ -137,7 +137,7 @@ function linesOf(ordered: Ordered): readonly string[] {
   if (ordered.purpose === 'directive') return [`directive ${ordered.directive.number}: ${describeOrder(ordered.directive.what)}`]
   const { manifest } = ordered
   const { version, title, upgraders, classUpgrades } = manifest
-  const isNew = manifest.format === 2
+  const isNew = manifest.format !== 1
   const ends = isNew ? manifest.until : {}
   const need = isNew && manifest.need !== null ? Object.entries(manifest.need) : []
   return [

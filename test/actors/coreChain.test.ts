@@ -265,7 +265,7 @@ test('keys: records and manifests have ranges of their own, manifests in the ord
 })
 
 test('a record of another layout is refused, saying which one this Theseus reads', (t) => {
-  t.throws(() => checkRecord({ format: 3 }), { message: /format 3: this Theseus reads formats 1 and 2/ })
+  t.throws(() => checkRecord({ format: 3 }), { message: /format 3: this Theseus reads formats 1 to 2/ })
   t.is(checkRecord({ format: 1, nodeId: 'n1' }).nodeId, 'n1')
   t.throws(() => checkRecord(null), { message: /format undefined/ })
 })

@@ -6,6 +6,8 @@ import type { CallTable } from '../../actors/calls/callTable.js'
 import { UpgradeServerClient } from '../../actors/history/upgradeServerClient.js'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
+import { newestLevel } from '../../core/base/level.js'
 import { nobodysMark } from '../../core/trust/trustMark.js'
 import { bundleChunkBytes, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
@@ -46,13 +48,13 @@ test('a question is a query of the host, to the servers of its system, without a
     label: 0,
     kind: 'query',
     asksServer: true,
-    args: [{ dead: 1, final: 2 }],
+    args: [{ dead: 1, final: 2, release, reads: newestLevel }],
     deadline: clock.monotonicMs() + settings.serverDeadlineMs,
   })
   t.is(subjectOf(asked[0]!), 'server: head')
   t.false('pace' in asked[0]!)
   await client.head()
-  t.deepEqual(asked[1]!.args, [{ dead: 0, final: 0 }])
+  t.deepEqual(asked[1]!.args, [{ dead: 0, final: 0, release, reads: newestLevel }])
 })
 
 test('what a server leaves out of its head is nothing', async (t) => {

@@ -28,6 +28,7 @@ import {
   upgradingNode,
 } from './databaseContract.js'
 import { edgesContract } from './edgesContract.js'
+import { levelContract } from './levelContract.js'
 import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
@@ -63,6 +64,7 @@ standingContract(
   async () => onManualClock(),
 )
 edgesContract('memory', () => onManualClock())
+levelContract('memory', () => onManualClock())
 bundlesContract('memory', () => onManualClock())
 
 // Redis, on a real server.
@@ -107,6 +109,7 @@ async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
 databaseContract('redis', (audit) => onRedis(audit), ownRedis)
 standingContract('redis', () => onRedis(), ownRedis)
 edgesContract('redis', () => onRedis())
+levelContract('redis', () => onRedis())
 bundlesContract('redis', () => onRedis())
 
 /** The systems that one test opens. */

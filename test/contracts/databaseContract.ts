@@ -138,6 +138,9 @@ export const placeOf = (entry: Uint8Array, log = 'log1') => ({ hash: digestOf(en
 
 /** Each method once: what must reject while the database is away, and work when it is back. */
 export const everyMethod: readonly (readonly [name: string, use: (database: UpgradeDatabase) => Promise<unknown>])[] = [
+  ['level', (database) => database.level()],
+  ['restoreLevel', (database) => database.restoreLevel({ release: '0.1.0', numbers: { envelope: 1 } })],
+  ['servers', (database) => database.servers()],
   ['head', (database) => database.head()],
   ['manifests', (database) => database.manifests(1, 9)],
   ['install', (database) => database.install({ version: 99, digest: 'none' }, 'd', manifestOf('lost').manifest)],

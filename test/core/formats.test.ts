@@ -64,7 +64,14 @@ test('no other file in the house says which number of a format there is', (t) =>
       ),
     )
   // The forms of a document that has several: which is the newest, the table says.
-  const forms = ['directiveFormat', 'identifiedDirectiveFormat', 'firstDirectiveFormat', 'manifestFormat', 'identifiedFormat']
+  const forms = [
+    'directiveFormat',
+    'identifiedDirectiveFormat',
+    'firstDirectiveFormat',
+    'manifestFormat',
+    'identifiedFormat',
+    'levelFormat',
+  ]
   t.deepEqual(
     found.filter((each) => !forms.some((form) => each.endsWith(` ${form}`))),
     [],

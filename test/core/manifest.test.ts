@@ -54,7 +54,7 @@ test('a manifest is read as it was written', (t) => {
 
 test('a manifest with a field that is missing or wrong is refused, and the field is named', (t) => {
   const wrong: Readonly<Record<string, readonly unknown[]>> = {
-    format: [0, 3, '1'],
+    format: [0, 1.5, '1'],
     runtime: [1.5, '1', null],
     system: ['', 'a b', 7, null],
     version: [0, -1, 1.5, 2 ** 32, '7'],

@@ -22,6 +22,10 @@ for i = 1, #fields, 2 do
   if field == '/attendance' then
     local before, heardMs, between, untilMs = string.match(text, '^(%S+ %S+ )(%d+)( %d+ %S+ )(%d+)$')
     redis.call('HSET', registrations, field, before .. earlier(heardMs) .. between .. earlier(untilMs))
+  elseif field == '/servers' then
+    local servers = cjson.decode(text)
+    for _, server in pairs(servers) do server[1] = server[1] - ms end
+    redis.call('HSET', registrations, field, cjson.encode(servers))
   elseif string.sub(field, 1, 6) == 'start/' then
     local session, startedMs, hostId, rest = string.match(text, '^([^/]+/)(%d+)(/[^/]*)(.*)$')
     local before, untilMs = string.match(rest, '^(.*/)(%d+)$')

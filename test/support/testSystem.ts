@@ -17,6 +17,7 @@ import {
   type TrustOptions,
 } from '../../compose.js'
 import { isFault } from '../../core/base/fault.js'
+import type { Level } from '../../core/base/level.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
@@ -87,6 +88,8 @@ interface Told extends SigningOptions, Named, NeighboursOption {
   readonly trust?: TrustFor
   /** By default one that no other system has. */
   readonly name?: string
+  /** T2. The level at version 0; by default the newest. */
+  readonly level?: Level
 }
 
 /** The keys that a system trusts; a trust root names it. */
@@ -100,7 +103,7 @@ export class TestSystem {
   /** The time of the whole system; it passes as fast as things happen. */
   readonly clock: VirtualClock
   readonly broker: MemoryBroker
-  readonly udb: MemoryDatabaseFactory = memoryDatabase()
+  readonly udb: MemoryDatabaseFactory
   readonly repository: MemoryRepository = memoryRepository()
   private readonly isOwnClock: boolean
   /** The upgrade database as an operator sees it. */
@@ -117,12 +120,13 @@ export class TestSystem {
   private constructor(
     private readonly settings: Settings,
     private readonly deaths: Deaths,
-    { trust, name = `test-${++systems}`, clock, ...more }: Told,
+    { trust, name = `test-${++systems}`, clock, level, ...more }: Told,
   ) {
     this.isOwnClock = clock === undefined
     this.clock = clock ?? new VirtualClock()
     this.broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
     this.name = name
+    this.udb = level === undefined ? memoryDatabase() : { ...memoryDatabase(), level }
     const told = typeof trust === 'function' ? trust(name) : trust
     this.trust = { ...more, trust: told ?? 'nobody' }
   }
@@ -258,7 +262,10 @@ export class TestHost {
           return transport
         },
       },
-      udb: { open: async (systemName, at) => mortal(await system.udb.open(systemName, at), processFault) },
+      udb: {
+        ...(system.udb.level === undefined ? {} : { level: system.udb.level }),
+        open: async (systemName, at) => mortal(await system.udb.open(systemName, at), processFault),
+      },
       state,
       bundles: repository,
       clock,

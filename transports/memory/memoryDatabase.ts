@@ -5,11 +5,21 @@
  */
 
 import type { Version } from '../../core/base/ids.js'
+import { newestLevel } from '../../core/base/level.js'
 import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/audit.js'
 import { type Control, type ControlName, controlKey, type Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog, Order, OrderResult } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
-import type { Death, Head, Heard, PermitAnswer, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type {
+  Death,
+  Head,
+  Heard,
+  PermitAnswer,
+  RegisterAnswer,
+  ServerRow,
+  StoredLevel,
+  UpgradeDatabase,
+} from '../../core/control/upgradeDatabase.js'
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import { checkTable } from '../../core/model/tables.js'
 import { withMonotonic } from '../../core/ports/clock.js'
@@ -64,6 +74,7 @@ export function memoryDatabaseKeeping(audit: AuditBounds): MemoryDatabaseFactory
   }
   const backup = (): MemoryBackup => ({ systems: structuredClone(server.systems) })
   return {
+    level: newestLevel,
     away(away) {
       server.isAway = away
     },
@@ -118,6 +129,14 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async install(...args: Parameters<UpgradeDatabase['install']>): Promise<boolean> {
     return this.#history.install(...args)
+  }
+
+  async level(): Promise<StoredLevel | null> {
+    return this.#history.level()
+  }
+
+  async restoreLevel(level: StoredLevel): Promise<void> {
+    this.#history.restoreLevel(level)
   }
 
   async putChunk(...args: Parameters<UpgradeDatabase['putChunk']>): Promise<boolean> {
@@ -178,6 +197,10 @@ class MemoryDatabase implements UpgradeDatabase {
 
   async attend(session: Session): Promise<Standing> {
     return this.system.registrations().attend(session)
+  }
+
+  async servers(): Promise<readonly ServerRow[]> {
+    return this.system.registrations().servers()
   }
 
   async doubt(session: Session): Promise<void> {

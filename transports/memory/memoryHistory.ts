@@ -1,6 +1,8 @@
 /** The history in memory: the newest version, and the signed manifests. */
 import type { Version } from '../../core/base/ids.js'
-import type { Head } from '../../core/control/upgradeDatabase.js'
+import { isSameLevel, raised } from '../../core/base/level.js'
+import { isReadByAll } from '../../core/control/readers.js'
+import type { AskedOfReaders, Head, StoredLevel } from '../../core/control/upgradeDatabase.js'
 import { checkTables, type TableEntries } from '../../core/model/tables.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import type { MemoryBundles } from './memoryBundles.js'
@@ -9,7 +11,7 @@ import type { MemoryTables } from './memoryTables.js'
 
 export class MemoryHistory {
   constructor(
-    private readonly system: Pick<MemorySystem, 'data'>,
+    private readonly system: Pick<MemorySystem, 'data' | 'registrations'>,
     private readonly bundles: Pick<MemoryBundles, 'writes' | 'installed'>,
     private readonly upgradeTables: Pick<MemoryTables, 'set'>,
   ) {}
@@ -33,6 +35,7 @@ export class MemoryHistory {
     undoes: Version | null = null,
     bundle: string | null = null,
     writes: number | null = null,
+    asked: AskedOfReaders | null = null,
   ): boolean {
     const system = this.system.data()
     const written = bundle === null ? 0 : this.bundles.writes(bundle)
@@ -43,10 +46,29 @@ export class MemoryHistory {
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     if (undoes !== null && undoes <= system.final) return false
     if (writes !== null && written !== writes) return false
+    if (asked !== null && !asked.isTaught && !this.#isReadByAll(asked)) return false
+    if (asked?.level != null) this.restoreLevel(asked.level)
     for (const [name, key, value] of entries) this.upgradeTables.set(name, key, value)
     system.manifests.push(copyOf(manifest))
     system.head = { version: expected.version + 1, digest }
     if (bundle !== null) this.bundles.installed(bundle)
     return true
+  }
+
+  #isReadByAll({ reads }: AskedOfReaders): boolean {
+    const registrations = this.system.registrations()
+    const rows = registrations.registered(undefined).map(({ status }) => status)
+    return isReadByAll(reads, rows, registrations.servers())
+  }
+
+  level(): StoredLevel | null {
+    return this.system.data().level
+  }
+
+  restoreLevel({ release, numbers }: StoredLevel): void {
+    const system = this.system.data()
+    const before = system.level
+    const now = raised((before?.numbers ?? {}) as never, numbers)
+    system.level = { release: before !== null && isSameLevel(before.numbers, now) ? before.release : release, numbers: now }
   }
 }

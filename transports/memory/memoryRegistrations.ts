@@ -3,6 +3,7 @@
  * believed (core/control/standing.ts).
  */
 import type { Version } from '../../core/base/ids.js'
+import { type Level, readsOf, type Software, unreadOf } from '../../core/base/level.js'
 import {
   type Attendance,
   type Doubt,
@@ -14,9 +15,9 @@ import {
   stampKeptMs,
   visited,
 } from '../../core/control/standing.js'
-import type { Elsewhere, Heard, RegisterAnswer } from '../../core/control/upgradeDatabase.js'
+import type { Elsewhere, Heard, RegisterAnswer, ServerRow, StoredLevel } from '../../core/control/upgradeDatabase.js'
 import { clientService, type NodeRow, type NodeStatus, oldestPossible } from '../../core/model/nodeRow.js'
-import { forgottenKeptMs, lapsedKeptMs } from '../udbFactory.js'
+import { forgottenKeptMs, lapsedKeptMs, serverKeptMs } from '../udbFactory.js'
 
 /** Plain data, so that a backup can be a copy. */
 export interface RegistrationTables {
@@ -28,6 +29,8 @@ export interface RegistrationTables {
   readonly forgotten: Map<string, number>
   /** The newest stamp of each session. */
   readonly stamps: Map<string, number>
+  /** The upgrade servers that were heard, and until when that counts. */
+  readonly servers: Map<string, { readonly software: Software; readonly untilMs: number }>
   attendance: Attendance | undefined
 }
 
@@ -51,7 +54,7 @@ interface Start {
 }
 
 export function noRegistrations(): RegistrationTables {
-  return { nodes: new Map(), forgotten: new Map(), stamps: new Map(), attendance: undefined }
+  return { nodes: new Map(), forgotten: new Map(), stamps: new Map(), servers: new Map(), attendance: undefined }
 }
 
 export class MemoryRegistrations {
@@ -59,11 +62,16 @@ export class MemoryRegistrations {
     private readonly tables: RegistrationTables,
     private readonly nowMs: number,
     private readonly run: string,
+    private readonly level: StoredLevel | null,
   ) {}
 
   register(status: NodeStatus, leaseMs: number, session: Session | undefined): RegisterAnswer & { readonly left?: string } {
     const { nodes } = this.tables
     let standing = this.#heard(session, leaseMs)
+    const { level } = this
+    // T3.
+    if (level !== null && unreadOf(level.numbers as Level, readsOf(status.software)).length > 0)
+      return { registered: false, level, ...standing }
     const { nodeId, directoryId, service } = status
     const found = nodes.get(nodeId)
     const isOwned = found !== undefined && found.status.directoryId !== null
@@ -264,7 +272,19 @@ export class MemoryRegistrations {
   }
 
   attend(session: Session): Standing {
-    return this.#heard(session, null).standing!
+    const { servers } = this.tables
+    const { software } = session
+    const standing = this.#heard(session, null).standing!
+    for (const [id, { untilMs }] of servers) if (untilMs <= this.nowMs) servers.delete(id)
+    if (software !== undefined) servers.set(session.id, { software, untilMs: this.nowMs + serverKeptMs })
+    return standing
+  }
+
+  servers(): readonly ServerRow[] {
+    return [...this.tables.servers]
+      .filter(([, { untilMs }]) => untilMs > this.nowMs)
+      .map(([id, { software }]) => ({ id, software }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   markLost(session: Session): void {

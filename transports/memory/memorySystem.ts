@@ -3,7 +3,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { Control } from '../../core/control/control.js'
 import type { DirectiveLog, OrderResult } from '../../core/control/directive.js'
-import { type Death, type Head, nothingDead } from '../../core/control/upgradeDatabase.js'
+import { type Death, type Head, nothingDead, type StoredLevel } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Signed } from '../../core/trust/signed.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
@@ -37,6 +37,7 @@ export interface SystemData extends RegistrationTables {
   /** By the clock that never goes back, unlike what is told of it. */
   deathDueMs: number
   final: Version
+  level: StoredLevel | null
 }
 
 function newSystem(): SystemData {
@@ -56,6 +57,7 @@ function newSystem(): SystemData {
     death: nothingDead,
     deathDueMs: Number.NEGATIVE_INFINITY,
     final: 0,
+    level: null,
   }
 }
 
@@ -98,7 +100,8 @@ export class MemorySystem {
 
   registrations(): MemoryRegistrations {
     // A stamp of 0 would be none.
-    return new MemoryRegistrations(this.data(), this.clock.monotonicMs() + 1, String(this.server.run))
+    const data = this.data()
+    return new MemoryRegistrations(data, this.clock.monotonicMs() + 1, String(this.server.run), data.level)
   }
 }
 

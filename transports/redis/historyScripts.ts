@@ -1,16 +1,17 @@
 /** The scripts about the history (redisScripts.ts): the versions that are installed, and their bundles. */
 import { stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
+import { levelLua } from './levelLua.js'
 import { redisLayout } from './redisKeys.js'
+import { nodeScript } from './redisPreamble.js'
 
 /** The fields about a staged bundle stay longer than the bundle: one without them is kept. */
 const stagedLongerMs = 1_000
 
-export const historyScripts = {
-  theseusInstall: {
-    // The last keys are those of the tables that get entries: one for each entry.
-    lua: `
-local head, manifests, signatures, tables, final, bundle = unpack(KEYS)
-local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes = unpack(ARGV)
+/** A Lua function. The last keys are those of the tables that get entries: one for each entry. */
+const installing = `
+local function install(keys, args)
+local head, manifests, signatures, tables, final, bundle = unpack(keys)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes = unpack(args)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
 -- Whoever reads the head next says why.
@@ -22,9 +23,9 @@ local written = bundleDigest ~= '' and redis.call('HGET', bundle, 'writes') or '
 if writes ~= '' and (written or '0') ~= writes then return 0 end
 redis.call('HSET', manifests, version, manifest)
 if signature ~= '' then redis.call('HSET', signatures, version, signature) end
-for i = 7, #KEYS do
-  local name, key, value = unpack(ARGV, 10 + (i - 7) * 3, 12 + (i - 7) * 3)
-  redis.call('HSET', KEYS[i], key, value)
+for i = 7, #keys do
+  local name, key, value = unpack(args, 10 + (i - 7) * 3, 12 + (i - 7) * 3)
+  redis.call('HSET', keys[i], key, value)
   redis.call('SADD', tables, name)
 end
 redis.call('HSET', head, 'version', version, 'digest', digest, 'layout', '${redisLayout}')
@@ -35,8 +36,35 @@ if bundleDigest ~= '' then
     redis.call('HSET', bundle, 'writes', string.format('%.0f', (tonumber(written or '0') or 0) + 1))
   end
 end
-return 1`,
-  },
+return 1
+end`
+
+export const historyScripts = {
+  theseusInstall: { lua: `${installing}\nreturn install(KEYS, ARGV)` },
+
+  /**
+   * The same once everybody who is registered reads the numbers, in one decision (T3): with the level that is
+   * to be stored then, if any. Of the keys the first are those of nodes.
+   */
+  theseusInstallAsked: nodeScript(`${levelLua}
+${installing}
+local numbers, level = ARGV[1], ARGV[2]
+if numbers ~= '' and not isReadByAll(numbersIn(numbers)) then return 0 end
+local done = install({ unpack(KEYS, 7) }, { unpack(ARGV, 3) })
+if done == 1 and level ~= '' then keepLevel(level) end
+return done`),
+
+  theseusRestoreLevel: nodeScript(`${levelLua}
+keepLevel(ARGV[1])`),
+
+  /** Answers the level and, of each upgrade server that was heard of late, its id and software. */
+  theseusReaders: nodeScript(`${levelLua}
+local answer = { redis.call('HGET', registrations, '/level') or '' }
+for id, server in pairs(readServers()) do
+  answer[#answer + 1] = id
+  answer[#answer + 1] = server[2]
+end
+return answer`),
 
   /**
    * Answers 1; 2, if the bundle was written since it had so many writes; or 0, and how many bundles are

@@ -8,7 +8,16 @@ import { type AuditBounds, type AuditHead, auditKept } from '../../core/control/
 import type { Control, ControlName, Going } from '../../core/control/control.js'
 import type { Directed, Directive, DirectiveLog } from '../../core/control/directive.js'
 import type { Session, Standing } from '../../core/control/standing.js'
-import type { Death, Head, Heard, PermitAnswer, RegisterAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type {
+  Death,
+  Head,
+  Heard,
+  PermitAnswer,
+  RegisterAnswer,
+  ServerRow,
+  StoredLevel,
+  UpgradeDatabase,
+} from '../../core/control/upgradeDatabase.js'
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import type { Signed } from '../../core/trust/signed.js'
@@ -83,6 +92,14 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#history.install(...args)
   }
 
+  async level(): Promise<StoredLevel | null> {
+    return (await this.#registrations.readers()).level
+  }
+
+  restoreLevel(level: StoredLevel): Promise<void> {
+    return this.#registrations.restoreLevel(level)
+  }
+
   putChunk(...args: Parameters<UpgradeDatabase['putChunk']>): Promise<boolean> {
     return this.#history.putChunk(...args)
   }
@@ -129,6 +146,10 @@ class RedisDatabase implements UpgradeDatabase {
 
   attend(session: Session): Promise<Standing> {
     return this.#registrations.attend(session)
+  }
+
+  async servers(): Promise<readonly ServerRow[]> {
+    return (await this.#registrations.readers()).servers
   }
 
   doubt(session: Session): Promise<void> {

@@ -17,6 +17,7 @@ const workWithoutMemory: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'theseusForget',
   'theseusGone',
   'theseusNodes',
+  'theseusReaders',
   'theseusReleaseSlot',
   'theseusRemoveFromTable',
   'theseusStanding',
@@ -26,7 +27,12 @@ const workWithoutMemory: ReadonlySet<ScriptName> = new Set<ScriptName>([
  * Those that change nothing. A login that may only read calls them, and no others: Redis sees
  * to both (`FCALL_RO`).
  */
-const reading: ReadonlySet<ScriptName> = new Set<ScriptName>(['theseusReadDead', 'theseusReadNodes', 'theseusStanding'])
+const reading: ReadonlySet<ScriptName> = new Set<ScriptName>([
+  'theseusReadDead',
+  'theseusReadNodes',
+  'theseusReaders',
+  'theseusStanding',
+])
 
 const names = Object.keys(scripts) as readonly ScriptName[]
 

@@ -1,12 +1,13 @@
 /** The history in Redis: the newest version, the signed manifests, and the bundles in chunks. */
 import { Fault } from '../../core/base/fault.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
-import type { Head } from '../../core/control/upgradeDatabase.js'
+import type { AskedOfReaders, Head } from '../../core/control/upgradeDatabase.js'
 import { checkTables, type TableEntries } from '../../core/model/tables.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { tooMuchStaged } from '../udbFactory.js'
 import { bufferOf, type RedisConnection } from './redisConnection.js'
 import { type RedisKeys, redisLayout } from './redisKeys.js'
+import { levelText, numbersText } from './redisLevel.js'
 
 /** Manifests read at once: of their usual size, some 100 KB. */
 const manifestsPerRead = 32
@@ -14,7 +15,10 @@ const manifestsPerRead = 32
 export class RedisHistory {
   constructor(
     private readonly redis: RedisConnection,
-    private readonly keys: Pick<RedisKeys, 'head' | 'manifests' | 'signatures' | 'tables' | 'table' | 'final' | 'bundle'>,
+    private readonly keys: Pick<
+      RedisKeys,
+      'nodes' | 'head' | 'manifests' | 'signatures' | 'tables' | 'table' | 'final' | 'bundle'
+    >,
   ) {}
 
   async head(): Promise<Head> {
@@ -58,6 +62,7 @@ export class RedisHistory {
     undoes: Version | null = null,
     bundle: string | null = null,
     writes: number | null = null,
+    asked: AskedOfReaders | null = null,
   ): Promise<boolean> {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
@@ -65,9 +70,11 @@ export class RedisHistory {
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     const keys = [head, manifests, signatures, this.keys.tables, final, this.keys.bundle(bundle ?? '')]
+    const askedKeys = asked === null ? [] : this.keys.nodes
     const installed = await this.redis.run(
-      'theseusInstall',
-      [...keys, ...entries.map(([name]) => this.keys.table(name))],
+      asked === null ? 'theseusInstall' : 'theseusInstallAsked',
+      [...askedKeys, ...keys, ...entries.map(([name]) => this.keys.table(name))],
+      ...askedArguments(asked),
       expected.version,
       expected.digest ?? '',
       expected.version + 1,
@@ -108,6 +115,11 @@ export class RedisHistory {
     const found = await this.redis.call((client) => client.hgetBuffer(this.keys.bundle(digest), String(index)))
     return found === null ? undefined : new Uint8Array(found)
   }
+}
+
+function askedArguments(asked: AskedOfReaders | null): readonly string[] {
+  if (asked === null) return []
+  return [asked.isTaught ? '' : numbersText(asked.reads), asked.level === null ? '' : levelText(asked.level)]
 }
 
 /** Throws for a layout of a later release: whoever reads on would misunderstand it. */

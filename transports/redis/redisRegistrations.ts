@@ -2,11 +2,13 @@
  * The registered nodes in Redis, their leases, and how far these can be believed
  * (core/control/standing.ts).
  */
+import { isSoftware } from '../../core/base/level.js'
 import type { Doubt, Session, Standing } from '../../core/control/standing.js'
-import type { Heard, RegisterAnswer } from '../../core/control/upgradeDatabase.js'
+import type { Heard, RegisterAnswer, ServerRow, StoredLevel } from '../../core/control/upgradeDatabase.js'
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import type { RedisConnection } from './redisConnection.js'
 import type { RedisKeys } from './redisKeys.js'
+import { levelFrom, levelText } from './redisLevel.js'
 import { decodeRow, encodeRow } from './redisRows.js'
 
 /**
@@ -36,6 +38,7 @@ export class RedisRegistrations {
     const answer = await this.redis.run('theseusRegister', this.keys.nodes, ...args)
     const [registered, first, hostId, leftMs, standing] = answer as [number, string, string, number, StandingAnswer]
     const rest = standingOf(standing)
+    if (registered === 2) return { registered: false, level: levelFrom(first) ?? { release: '', numbers: {} }, ...rest }
     if (registered === 0) return { registered: false, directoryId: first, ...(hostId === '' ? {} : { hostId }), ...rest }
     return { registered: true, ...(first === '' ? {} : { predecessor: { session: first, hostId, leftMs } }), ...rest }
   }
@@ -69,8 +72,19 @@ export class RedisRegistrations {
   }
 
   async attend(session: Session): Promise<Standing> {
-    const answer = await this.redis.run('theseusAttend', this.keys.nodes, ...argumentsOf(session))
+    const answer = await this.redis.run('theseusAttend', this.keys.nodes, ...argumentsOf(session), softwareText(session))
     return standingOf(answer as StandingAnswer).standing!
+  }
+
+  async readers(): Promise<{ readonly level: StoredLevel | null; readonly servers: readonly ServerRow[] }> {
+    const answer = await this.redis.read(['theseusReaders', 'theseusReaders'], this.keys.nodes)
+    const [level = '', ...pairs] = answer as readonly string[]
+    const servers = pairs.flatMap((id, i) => (i % 2 === 0 ? serverFrom(id, pairs[i + 1]!) : []))
+    return { level: levelFrom(level), servers: servers.sort((a, b) => (a.id < b.id ? -1 : 1)) }
+  }
+
+  async restoreLevel(level: StoredLevel): Promise<void> {
+    await this.redis.run('theseusRestoreLevel', this.keys.nodes, levelText(level))
   }
 
   async doubt(session: Session): Promise<void> {
@@ -100,6 +114,16 @@ export function argumentsOf(session: Session | undefined): readonly (string | nu
   if (session === undefined) return ['', '', '', 0, 0, '', '']
   const { id, hostId, directoryId, ageMs, stampMs, epoch, ended = [] } = session
   return [id, hostId, directoryId ?? '', Math.max(0, Math.floor(ageMs)), stampMs, epoch ?? '', ` ${ended.join(' ')} `]
+}
+
+function softwareText({ software }: Session): string {
+  return software === undefined ? '' : JSON.stringify(software)
+}
+
+/** None for what can't be read: it counts until its time is over, and reads nothing. */
+function serverFrom(id: string, text: string): readonly ServerRow[] {
+  const software: unknown = JSON.parse(text)
+  return [{ id, software: isSoftware(software) ? software : { release: '?', reads: {}, since: 0 } }]
 }
 
 /** The parts are sent together, one after the other on the wire; fails with the first that fails. */

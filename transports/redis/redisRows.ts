@@ -1,5 +1,6 @@
 /** A node's row as it is kept in Redis: JSON, so that an operator can read it with redis-cli. */
 import { isClassName, isName, isVersion } from '../../core/base/ids.js'
+import { isSoftware } from '../../core/base/level.js'
 import { phases } from '../../core/base/phases.js'
 import type { NodeStatus } from '../../core/model/nodeRow.js'
 import { jsonText } from './redisJson.js'
@@ -44,9 +45,15 @@ function isStatus(value: unknown): value is NodeStatus {
 }
 
 function pick(status: NodeStatus): NodeStatus {
-  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses, figures } = status
+  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses, figures, software } =
+    status
   const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
-  return { ...row, ...(uses === undefined ? {} : { uses }), ...(figures === undefined ? {} : { figures }) }
+  return {
+    ...row,
+    ...(uses === undefined ? {} : { uses }),
+    ...(figures === undefined ? {} : { figures }),
+    ...(isSoftware(software) ? { software } : {}),
+  }
 }
 
 function isFigures(value: unknown): boolean {

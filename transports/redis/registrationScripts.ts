@@ -4,6 +4,7 @@
  */
 import { lapsedKeptMs } from '../udbFactory.js'
 import { forgetting } from './directiveScripts.js'
+import { levelLua } from './levelLua.js'
 import { idsPerCommand, nodeScript } from './redisPreamble.js'
 
 /**
@@ -33,13 +34,15 @@ return answer`
 
 export const registrationScripts = {
   /**
-   * Answers 1 and the start before, or 0, the directory and the host that the node is
-   * registered with; then the standing.
+   * Answers 1 and the start before; or 0, the directory and the host that the node is registered with; or 2
+   * and the level, which the start does not read (T3). Then the standing.
    */
-  theseusRegister: nodeScript(`
+  theseusRegister: nodeScript(`${levelLua}
 local id, service, directory, row, leaseMs = unpack(ARGV)
 local session = sessionFrom(6)
 local a, stampMs = heard(session, tonumber(leaseMs))
+local level = redis.call('HGET', registrations, '/level')
+if level and not doesRead(readsIn(row), numbersIn(level)) then return { 2, level, '', 0, standing(a, stampMs) } end
 local place = service .. '/' .. directory
 local found = redis.call('HGET', registrations, id)
 local start = { session = session.id, startedMs = now - session.ageMs, hostId = session.hostId }
@@ -119,8 +122,9 @@ for i = 2, #ARGV do
   end
 end`),
 
-  theseusAttend: nodeScript(`
+  theseusAttend: nodeScript(`${levelLua}
 local a, stampMs = heard(sessionFrom(1), nil)
+if ARGV[8] ~= '' then keepServer(ARGV[1], ARGV[8]) end
 return standing(a, stampMs)`),
 
   /** Changes nothing. */

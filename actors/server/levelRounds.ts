@@ -1,0 +1,62 @@
+/**
+ * The level of the system, as an upgrade server keeps it (T2 and T3 of core/base/level.ts): the signed
+ * history says it, the upgrade database has it for those who register, and who does not read it is told so.
+ */
+import { Fault, isFault } from '../../core/base/fault.js'
+import { isLevelRecord, type Level, readsOf, unreadOf } from '../../core/base/level.js'
+import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { CallEnvelope } from '../../core/wire/envelope.js'
+import type { InstalledHistory } from './installedHistory.js'
+
+/** The class under which hosts and operators ask. */
+const askingHost = 'Host'
+
+export interface LevelOptions {
+  readonly database: Pick<UpgradeDatabase, 'head' | 'level' | 'restoreLevel'>
+  readonly history: InstalledHistory
+}
+
+export class LevelRounds {
+  /** As it was seen last; undefined while nobody has raised it. */
+  #level: { readonly numbers: Level; readonly release: string } | undefined
+
+  constructor(private readonly options: LevelOptions) {}
+
+  /** Throws `config.release` if this release does not read what may be written. */
+  async check(): Promise<void> {
+    try {
+      await this.restore()
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'upgrade.release') return
+      throw new Fault('config.release', `this upgrade server can't serve: ${error.message}`, error.details, { cause: error })
+    }
+  }
+
+  /** After a loss the history comes back first. */
+  async restore(): Promise<void> {
+    const { database, history } = this.options
+    const head = await database.head()
+    if (head.version === 0) return
+    const verified = await history.at(head)
+    if (!verified.isLevelRaised) return
+    const { level: numbers, levelRelease } = verified
+    this.#level = { numbers, release: levelRelease }
+    const stored = await database.level()
+    if (stored === null || unreadOf(numbers, stored.numbers).length > 0)
+      await database.restoreLevel({ release: levelRelease, numbers })
+  }
+
+  /**
+   * Throws `config.release` for a host that does not read the level: it would misread what others write. A
+   * stranger reads what it likes.
+   */
+  checkAsker({ callerClass, args }: Pick<CallEnvelope, 'callerClass' | 'args'>): void {
+    if (this.#level === undefined || callerClass !== askingHost) return
+    const { reads, release } = (args[0] ?? {}) as { readonly reads?: unknown; readonly release?: unknown }
+    const unread = unreadOf(this.#level.numbers, isLevelRecord(reads) ? reads : readsOf(undefined))
+    if (unread.length === 0) return
+    const who = typeof release === 'string' ? `release ${release.slice(0, 64)}` : 'a release'
+    const message = `the system's level is ${unread.join(', ')}, which ${who} does not read: run release ${this.#level.release} or newer`
+    throw new Fault('config.release', message, { release: this.#level.release })
+  }
+}
