@@ -52,7 +52,7 @@ export type { ConnectionOptions, NeighbourOptions, NeighboursOption, TrustOption
 export type { HostOptions, SigningOptions } from './hostOptions.js'
 
 /** A running host. */
-export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'ref' | 'sender' | 'flush'> {
+export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'group' | 'ref' | 'sender' | 'flush'> {
   /** Installs an upgrade as the next version. */
   publish(upgrade: BuiltUpgrade, options?: PublishOptions): Promise<Version>
   /** Watches the host. Returns what ends that. */
@@ -118,6 +118,7 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
     id: host.id,
     system,
     node: (definition, nodeId) => host.node(definition, nodeId),
+    group: (name, classes) => host.group(name, classes),
     ref: (target, nodeId, refOptions) => host.ref(target, nodeId, refOptions),
     sender: (target, nodeId, refOptions) => host.sender(target, nodeId, refOptions),
     flush: () => host.flush(),

@@ -7,6 +7,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { type HostStatus, refusedReason } from '../../core/inspection/hostStatus.js'
 import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
+import { type GroupClasses, memberId } from '../../core/model/groupRecord.js'
 import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
 import type { NodeClass, OneWay, Remote } from '../../core/model/nodeObject.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
@@ -18,6 +19,8 @@ import { StopBudget } from '../base/stopBudget.js'
 import type { DenialReports } from '../history/denialReports.js'
 import type { NeighbourHost } from '../neighbours/neighbour.js'
 import type { Neighbours } from '../neighbours/neighbours.js'
+import { type GroupHandle, RunningGroup } from '../node/groupHandle.js'
+import { startGroup } from '../node/groupStart.js'
 import type { HostServices, Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
@@ -97,27 +100,57 @@ export class Host {
     return this.#starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
   }
 
+  /**
+   * Starts a group: a node for each member, whose id is `<group>_<member>`. They go through every version
+   * together. A group that has state here is given the members that it has. Throws as `node` does; then none
+   * of them runs.
+   */
+  async group<C extends GroupClasses>(name: string, classes: C): Promise<GroupHandle<keyof C & string>> {
+    if (this.#stopped) throw hostStoppedFault()
+    const ids = Object.keys(classes).map((member) => memberId(name, member))
+    const running = ids.find((id) => this.nodes.has(id) || this.#starting.has(id))
+    if (running !== undefined) throw new Fault('config.invalid', `node ${running} runs on this host already`)
+    this.services.fence.start(() => this.services.statusReporter.askAll())
+    return this.#starting.run(ids, (start) => this.#startGroup(name, classes, start))
+  }
+
   async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
     await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
-    this.nodes.add(nodeId, node)
-    if (!this.services.statusReporter.has(nodeId)) {
-      await node.stop()
-      this.nodes.delete(nodeId)
-      throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
+    await this.#begin([node])
+    return this.#handle(node)
+  }
+
+  async #startGroup<C extends GroupClasses>(name: string, classes: C, start: NodeStart): Promise<GroupHandle<keyof C & string>> {
+    await this.#checkListens([])
+    const nodes = await startGroup(this.services, name, classes, start)
+    await this.#begin(nodes)
+    const stopped = () => {
+      for (const { id } of nodes) this.nodes.delete(id)
     }
-    // The versions and deaths that were heard of while the node was starting.
-    const { heard, dead } = this.services.history
-    if (heard > node.recordStore.record.newest) node.learning.learn(heard)
-    if (dead > node.recordStore.record.oldest) node.versionsOver()
+    return new RunningGroup(name, Object.keys(classes), nodes, this.services.clock, stopped)
+  }
+
+  /** Nodes that have started are of this host; or none of them is, if that can't be for one of them. */
+  async #begin(nodes: readonly Node[]): Promise<void> {
+    for (const node of nodes) this.nodes.add(node.id, node)
     try {
-      await this.#checkListens(node.subjects)
+      for (const { id: nodeId } of nodes) {
+        if (this.services.statusReporter.has(nodeId)) continue
+        throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
+      }
+      // The versions and deaths that were heard of while the nodes were starting.
+      const { heard, dead } = this.services.history
+      for (const node of nodes) {
+        if (heard > node.recordStore.record.newest) node.learning.learn(heard)
+        if (dead > node.recordStore.record.oldest) node.versionsOver()
+      }
+      await this.#checkListens(nodes.flatMap(({ subjects }) => subjects))
     } catch (fault) {
-      this.nodes.delete(nodeId)
-      await node.stop()
+      for (const { id } of nodes) this.nodes.delete(id)
+      await Promise.all(nodes.map((node) => node.stop()))
       throw fault
     }
-    return this.#handle(node)
   }
 
   /**

@@ -24,7 +24,7 @@ import { type LabelledNode, type LayerServices, UpgradeLayer } from '../calls/up
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { CallCounts } from '../serving/callCounts.js'
 import { IncomingCall } from '../serving/incomingCall.js'
-import { Mailbox, type MailboxOwner } from '../serving/mailbox.js'
+import { Mailbox, type MailboxOwner, type Turn } from '../serving/mailbox.js'
 import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
@@ -32,6 +32,7 @@ import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../softw
 import type { Memory } from '../software/observedMemory.js'
 import { type DepartingNode, Departures } from '../state/departures.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
+import type { NodeGroup } from '../upgrade/nodeGroup.js'
 import { type LearningNode, type LearningServices, NodeLearning } from '../upgrade/nodeLearning.js'
 import { type PassServices, RecordPass } from '../upgrade/recordPass.js'
 import { type ManagedNode, type ManagerServices, UpgradeManager } from '../upgrade/upgradeManager.js'
@@ -82,6 +83,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     readonly services: HostServices,
     record: NodeRecord,
     isNew: boolean,
+    readonly group: NodeGroup | undefined = undefined,
   ) {
     const { journal, clock, settings } = services
     const { nodeId, service } = record
@@ -298,8 +300,8 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     void this.leaveService()
   }
 
-  close(): Promise<void> {
-    const drained = this.mailbox.close()
+  close(admits?: (turn: Turn) => boolean): Promise<void> {
+    const drained = this.mailbox.close(admits)
     for (const turn of this.mailbox.turns()) if (turn instanceof IncomingCall) turn.holdFor('unavailable.upgrading')
     return drained
   }

@@ -11,8 +11,8 @@ import type { Node } from './node.js'
 
 export type ChainEntry = Pick<Link, 'version' | 'className' | 'role'>
 
-/** A node as its host's code sees it. */
-export interface NodeHandle {
+/** A member of a group as its host's code sees it: it ends with its group. */
+export interface MemberHandle {
   readonly id: string
   readonly version: Version
   readonly className: string
@@ -27,22 +27,23 @@ export interface NodeHandle {
    * `timeout.deadline` after `timeout` (one minute by default).
    */
   reached(version: Version, options?: { readonly timeout?: Duration }): Promise<void>
-  /** Lets a stalled or rejected upgrade of this node try again. */
+  /** Lets a stalled or rejected upgrade of this node try again; that of a member takes its group along. */
   retry(): void
+}
+
+/** A node as its host's code sees it. */
+export interface NodeHandle extends MemberHandle {
   /** Ends the node on this host; its state and its registration stay. */
   stop(): Promise<void>
 }
 
-export class RunningNode implements NodeHandle {
+export class RunningMember implements MemberHandle {
   readonly #node: Node
   readonly #clock: Clock
-  readonly #stopped: () => void
 
-  /** @param stopped called when it has been stopped through this handle */
-  constructor(node: Node, clock: Clock, stopped: () => void) {
+  constructor(node: Node, clock: Clock) {
     this.#node = node
     this.#clock = clock
-    this.#stopped = stopped
   }
 
   get id(): string {
@@ -94,6 +95,18 @@ export class RunningNode implements NodeHandle {
 
   retry(): void {
     this.#node.manager.retry()
+  }
+}
+
+export class RunningNode extends RunningMember implements NodeHandle {
+  readonly #node: Node
+  readonly #stopped: () => void
+
+  /** @param stopped called when it has been stopped through this handle */
+  constructor(node: Node, clock: Clock, stopped: () => void) {
+    super(node, clock)
+    this.#node = node
+    this.#stopped = stopped
   }
 
   async stop(): Promise<void> {

@@ -5,8 +5,9 @@
 
 import { Fault } from '../../core/base/fault.js'
 import { checkName, type Version } from '../../core/base/ids.js'
+import { type GroupRecord, partsOfId } from '../../core/model/groupRecord.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
-import { checkRecord, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
+import { checkRecord, type Generation, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
 import { clientService, type NodeRow, type NodeStatus } from '../../core/model/nodeRow.js'
 import { afterCrash, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
@@ -25,61 +26,86 @@ import type { NodeStart } from './startingNodes.js'
  */
 export async function startNode(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
   checkName('node id', nodeId)
-  services.classes.register(definition)
-  checkDeclaredCalls(definition)
-  await start.unlessStopped(services.classes.know(definition))
+  checkOfNoGroup(services, nodeId)
+  await checkClass(services, definition, start)
   const stored = services.store.get(keys.record(nodeId))
   const node = await (stored === undefined
     ? birth(services, definition, nodeId, start)
-    : revive(services, definition, checkRecord(unpack(stored)), start))
+    : revive(services, checkStored(definition, stored), start))
   services.classes.started(definition)
   return node
+}
+
+export async function checkClass({ classes }: HostServices, definition: NodeClass, start: NodeStart): Promise<void> {
+  classes.register(definition)
+  checkDeclaredCalls(definition)
+  await start.unlessStopped(classes.know(definition))
+}
+
+/** A member is at the version of its group: it does not start alone. */
+function checkOfNoGroup({ store }: HostServices, nodeId: string): void {
+  const { group, member } = partsOfId(nodeId) ?? {}
+  const stored = group === undefined ? undefined : store.get(keys.group(group))
+  if (stored === undefined || (unpack(stored) as GroupRecord).members[member!] === undefined) return
+  throw new Fault('config.invalid', `node ${nodeId} is member ${member} of group ${group}: start it with host.group()`)
+}
+
+/** The record of a node of this class. */
+export function checkStored(definition: NodeClass, stored: Uint8Array): NodeRecord {
+  const { service } = describeClass(definition)
+  const record = checkRecord(unpack(stored))
+  if (record.service === service) return record
+  throw new Fault(
+    'config.invalid',
+    `node ${record.nodeId} is of service ${record.service}, not ${service}: give the node another id`,
+  )
 }
 
 /**
  * A node with state starts with what it has: nothing about an upgrade is needed to serve the
  * versions it knows.
  */
-async function revive(services: HostServices, definition: NodeClass, stored: NodeRecord, start: NodeStart): Promise<Node> {
-  const { service } = describeClass(definition)
-  if (stored.service !== service) {
-    throw new Fault(
-      'config.invalid',
-      `node ${stored.nodeId} is of service ${stored.service}, not ${service}: give the node another id`,
-    )
-  }
+async function revive(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<Node> {
+  await load(services, stored, start)
+  const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
+  const node = new Node(services, record, false)
+  start.made(node)
+  return orStopped(node, async () => {
+    await node.recordStore.commit(record)
+    await claim(services, node, start)
+    await resume(node, start)
+  })
+}
+
+/** The classes and upgrades that a node with this record needs. */
+export async function load(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<void> {
   const lineage = services.classes.lineage(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
   const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
   const oldest = Math.min(stored.oldest, ...unmade)
   await start.unlessStopped(services.classes.load(lineage, oldest, stored.newest))
   await start.unlessStopped(askBriefly(services))
-  const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
-  const node = new Node(services, record, false)
-  start.made(node)
-  return orStopped(node, async () => {
-    await node.recordStore.commit(record)
-    await start.unlessStopped(services.statusReporter.claim(rowOf(services, node, record), start))
-    await resume(node, record, start)
-  })
 }
 
 /** Before anything runs. The version it goes to and the reason are told as it goes on. */
-function rowOf({ settings, store, clock }: HostServices, node: Node, { service, upgrade }: NodeRecord): NodeStatus {
+export async function claim(services: HostServices, node: Node, start: NodeStart): Promise<void> {
+  const { settings, store, clock, statusReporter } = services
+  const { service, upgrade } = node.recordStore.record
   const { node: nodeId, className, version } = node.recordStore.replier
-  const phase = upgrade === null ? 'current' : upgrade.phase
-  return {
+  const row: NodeStatus = {
     nodeId,
     service,
     className,
     version,
-    phase,
+    phase: upgrade === null ? 'current' : upgrade.phase,
     target: upgrade?.target ?? null,
     reason: upgrade?.phase === 'stalled' ? upgrade.reason : null,
     hostId: settings.hostId,
     directoryId: store.directoryId,
     since: clock.now(),
+    ...(node.group === undefined ? {} : { group: node.group.name }),
   }
+  await start.unlessStopped(statusReporter.claim(row, start))
 }
 
 /**
@@ -93,14 +119,15 @@ async function askBriefly({ history, clock, settings }: HostServices): Promise<v
   if (history.refusal !== undefined) throw history.refusal
 }
 
-async function resume(node: Node, record: NodeRecord, start: NodeStart): Promise<void> {
+export async function resume(node: Node, start: NodeStart): Promise<void> {
+  const { upgrade } = node.recordStore.record
   node.subscriptions.open()
-  if (record.upgrade?.phase !== 'recovering') {
+  if (upgrade?.phase !== 'recovering') {
     await node.software.start()
     start.check()
     node.serve()
     // Of a stalled upgrade its manager tells, with the reason.
-    if (record.upgrade === null) node.report('current', null, null)
+    if (upgrade === null) node.report('current', null, null)
   }
   node.manager.resume()
 }
@@ -116,11 +143,41 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
   }
 }
 
+async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
+  const coming = await planBirth(services, definition, nodeId, start)
+  const generation = await coming.made(coming.goal)
+  const record = coming.record(generation)
+  start.check()
+  const node = new Node(services, record, true)
+  start.made(node)
+  return orStopped(node, async () => {
+    await node.recordStore.commit(record)
+    await beginLife(services, node, start)
+  })
+}
+
+/** A node that is to be born: how far its lineage can be verified, and what makes its states. */
+export interface ComingNode {
+  readonly goal: Version
+  /**
+   * Registers it, and makes the states of a node at `goal`; of one before the upgrade that fails, if one
+   * does.
+   */
+  made(goal: Version): Promise<Generation>
+  record(generation: Generation): NodeRecord
+}
+
 /**
  * "It is made as if born at the oldest live version and upgraded at once, so its past-SOs have the states
  * they would have." A new node does not start before it has asked the upgrade server.
  */
-async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
+export async function planBirth(
+  services: HostServices,
+  definition: NodeClass,
+  nodeId: string,
+  start: NodeStart,
+  group?: string,
+): Promise<ComingNode> {
   const { history, classes, intake, journal, settings, statusReporter, store, clock } = services
   const newest = await start.unlessStopped(history.ask())
   await start.unlessStopped(intake.manifests(newest))
@@ -149,59 +206,63 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
         hostId: settings.hostId,
         directoryId: store.directoryId,
         since: clock.now(),
+        ...(group === undefined ? {} : { group }),
       },
       start,
     )
-  await start.unlessStopped(registerAt(goal))
-  let generation = firstGeneration(first, lineage[first]!)
-  const state = new NodeState(nodeId, journal, {
-    lazyOf: (of) => generation.lazy?.[of],
-    rulesOf: (lazy) => classes.recordRules(lineage, lazy),
-    recordFailed() {},
-    stateLost() {},
-  })
   // A transform that is left behind goes on, and writes nothing.
   const given = {
     get up() {
       return start.isStopping
     },
   }
-  // The states that an interrupted birth left.
-  await sweepStateSlots(nodeId, () => true, journal, settings)
-  const root = pack(classes.definitionAt(lineage, first).initial(), `${lineage[first]}.initial()`)
-  await journal.commit([[keys.root(nodeId, generation.object), root]])
-  for (let version = first + 1; version <= goal; version++) {
-    const upgrade = classes.classUpgrade(lineage, version)
-    try {
-      generation =
-        upgrade === undefined
-          ? { ...generation, version }
-          : await start.unlessStopped(
-              runTransform(nodeId, generation, upgrade, history.isUndo(version), state, journal, clock, settings, given),
-            )
-    } catch (error) {
-      start.check()
-      // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
-      services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })
-      await start.unlessStopped(registerAt(generation.version))
-      break
+  const made = async (to: Version) => {
+    await start.unlessStopped(registerAt(to))
+    let generation = firstGeneration(first, lineage[first]!)
+    const state = new NodeState(nodeId, journal, {
+      lazyOf: (of) => generation.lazy?.[of],
+      rulesOf: (lazy) => classes.recordRules(lineage, lazy),
+      recordFailed() {},
+      stateLost() {},
+    })
+    // The states that an interrupted birth left.
+    await sweepStateSlots(nodeId, () => true, journal, settings)
+    const root = pack(classes.definitionAt(lineage, first).initial(), `${lineage[first]}.initial()`)
+    await journal.commit([[keys.root(nodeId, generation.object), root]])
+    for (let version = first + 1; version <= to; version++) {
+      const upgrade = classes.classUpgrade(lineage, version)
+      try {
+        generation =
+          upgrade === undefined
+            ? { ...generation, version }
+            : await start.unlessStopped(
+                runTransform(nodeId, generation, upgrade, history.isUndo(version), state, journal, clock, settings, given),
+              )
+      } catch (error) {
+        start.check()
+        // Born before the upgrade that fails, it tries it as any node does, and says why it is stalled.
+        services.observe({ type: 'warning', message: `${nodeId} is born before version ${version}`, error })
+        await start.unlessStopped(registerAt(generation.version))
+        break
+      }
     }
+    return generation
   }
-  const record = newborn({ nodeId, service, facts: settings.facts }, generation, oldest)
+  const record = (generation: Generation) => newborn({ nodeId, service, facts: settings.facts }, generation, oldest)
+  return { goal, made, record }
+}
+
+/** A node whose record is on disk for the first time serves. */
+export async function beginLife({ journal, settings }: HostServices, node: Node, start: NodeStart): Promise<void> {
+  const { record } = node.recordStore
+  await sweepStateSlots(node.id, (of) => isLeftBehind(record, of), journal, settings)
   start.check()
-  const node = new Node(services, record, true)
-  start.made(node)
-  return orStopped(node, async () => {
-    await node.recordStore.commit(record)
-    await sweepStateSlots(nodeId, (of) => isLeftBehind(record, of), journal, settings)
-    start.check()
-    node.subscriptions.open()
-    await node.software.start()
-    await node.state.settled()
-    start.check()
-    node.serve()
-    node.report('current', null, null)
-  })
+  node.subscriptions.open()
+  await node.software.start()
+  await node.state.settled()
+  start.check()
+  node.serve()
+  node.report('current', null, null)
 }
 
 /**

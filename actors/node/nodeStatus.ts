@@ -42,6 +42,7 @@ export interface ReportingNode {
   readonly learning: NodeLearning
   readonly calls: CallCounts
   readonly life: NodeLife
+  readonly group: { readonly name: string } | undefined
 }
 
 interface Said {
@@ -91,6 +92,7 @@ export class NodeStatus {
       hostId: settings.hostId,
       directoryId: store.directoryId,
       since: clock.now(),
+      ...(this.node.group === undefined ? {} : { group: this.node.group.name }),
       ...(uses.length === 0 ? {} : { uses }),
       // Renewed with the lease; until then nobody is to think that all are made.
       ...(this.records === null ? {} : { figures: this.figures! }),

@@ -16,17 +16,17 @@ export function hostStoppedFault(cause?: unknown): Fault {
 
 /** The facts about its host that a start knows. */
 export class NodeStart {
-  #node: Node | undefined
+  readonly #nodes: Node[] = []
   readonly #stopping = Promise.withResolvers<never>()
   #isStopping = false
 
-  /** From when there is one. */
-  get node(): Node | undefined {
-    return this.#node
+  /** From when there are some: one, or the members of a group. */
+  get nodes(): readonly Node[] {
+    return this.#nodes
   }
 
   made(node: Node): void {
-    this.#node = node
+    this.#nodes.push(node)
   }
 
   get isStopping(): boolean {
@@ -64,17 +64,22 @@ export class StartingNodes {
 
   /** Those that have come so far. */
   get nodes(): readonly Node[] {
-    return [...this.#starts.values()].flatMap(({ start }) => start.node ?? [])
+    return [...new Set(this.#starts.values())].flatMap(({ start }) => start.nodes)
   }
 
-  run<T>(nodeId: string, work: (start: NodeStart) => Promise<T>): Promise<T> {
+  /** Starts one node, or several together. */
+  run<T>(nodeId: string | readonly string[], work: (start: NodeStart) => Promise<T>): Promise<T> {
     const start = new NodeStart()
-    const result = work(start).finally(() => this.#starts.delete(nodeId))
+    const ids = typeof nodeId === 'string' ? [nodeId] : nodeId
+    const result = work(start).finally(() => {
+      for (const id of ids) this.#starts.delete(id)
+    })
     const ended = result.then(
       () => {},
       () => {},
     )
-    this.#starts.set(nodeId, { start, ended })
+    const entry = { start, ended }
+    for (const id of ids) this.#starts.set(id, entry)
     return start.unlessStopped(result)
   }
 

@@ -4,7 +4,8 @@
  * C2. Calls to one node, of all versions, run in one serial order.
  *
  * A call that finds the mailbox open and idle runs at once, without a promise if its method is synchronous.
- * `close` lets the running one finish and holds the rest, until `open`.
+ * `close` lets the running one finish and holds the rest, until `open`. It may let in some turns still: those
+ * without which a turn that runs elsewhere can't end.
  */
 import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
@@ -26,6 +27,8 @@ export interface MailboxOwner {
   holds(goOn: () => void): boolean
 }
 
+const nobody = (_turn: Turn) => false
+
 /** Turns run in one go before other work of the host gets its chance. */
 const turnsAtOnceMax = 256
 
@@ -34,6 +37,8 @@ export class Mailbox {
   #head = 0
   #running: Turn | undefined
   #open = false
+  /** Which turns run while it is closed. */
+  #admits = nobody
   #resumeScheduled = false
   #isHeld = false
   /** These are there while somebody waits: most nodes are idle, and each list takes memory. */
@@ -110,16 +115,26 @@ export class Mailbox {
     })
   }
 
-  /** Holds all turns from now on; resolves when the running one has finished. */
-  close(): Promise<void> {
+  /**
+   * Holds all turns from now on, but for those that `admits`; resolves when the running one has finished.
+   */
+  close(admits = nobody): Promise<void> {
     this.#open = false
+    this.#admits = admits
     this.#checkIdle()
+    if (admits !== nobody) this.#pump()
+    return this.finished()
+  }
+
+  /** Resolves when the turn that runs now has finished. */
+  finished(): Promise<void> {
     if (this.#running === undefined) return Promise.resolve()
     return new Promise((resolve) => (this.#drained ??= []).push(resolve))
   }
 
   open(): void {
     this.#open = true
+    this.#admits = nobody
     const opening = this.#opening
     this.#opening = undefined
     if (opening !== undefined) for (const work of opening) work()
@@ -151,12 +166,14 @@ export class Mailbox {
   }
 
   #pump(): void {
-    if (this.#isHeld || !this.#open || this.#running !== undefined || this.waiting === 0) return
+    if (this.#isHeld || this.#running !== undefined || this.waiting === 0) return
+    if (!this.#open && this.#admits === nobody) return
     this.#goOn ??= () => this.#release()
     if (this.owner.holds(this.#goOn)) {
       this.#isHeld = true
       return
     }
+    if (!this.#open) this.#pumpAdmitted()
     let left = turnsAtOnceMax
     while (this.#open && this.#running === undefined && this.waiting > 0) {
       if (left-- === 0) {
@@ -169,6 +186,16 @@ export class Mailbox {
         this.#queue = this.#queue.slice(this.#head)
         this.#head = 0
       }
+      this.#start(turn)
+    }
+  }
+
+  /** While it is closed. */
+  #pumpAdmitted(): void {
+    for (let i = this.#head; i < this.#queue.length && this.#running === undefined && !this.#open; i++) {
+      const turn = this.#queue[i]!
+      if (!this.#admits(turn)) continue
+      this.#queue.splice(i--, 1)
       this.#start(turn)
     }
   }

@@ -16,6 +16,7 @@ import {
   type NodeRecord,
   type StateSlot,
 } from '../../core/model/nodeRecord.js'
+import type { Write } from '../../core/ports/stateStore.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import type { Replier } from '../../core/wire/envelope.js'
 import { FrequentReplier } from '../../core/wire/frequentReplier.js'
@@ -90,11 +91,13 @@ export class NodeRecordStore {
   }
 
   /** One commit of its own: afterwards the node is what the record says, before it what it was. */
-  async commit(record: NodeRecord): Promise<void> {
-    const key = keys.record(record.nodeId)
-    const packed = pack(record, 'record')
-    await this.journal.commit([[key, packed]])
-    const onDisk = this.journal.get(key)
+  commit(record: NodeRecord): Promise<void> {
+    return commitTogether(this.journal, [{ recordStore: this, record }])
+  }
+
+  /** C3. A commit has confirmed this record: it is on disk, and the node’s from now on. */
+  committed(record: NodeRecord, packed: Uint8Array): void {
+    const onDisk = this.journal.get(keys.record(record.nodeId))
     invariant(
       onDisk !== undefined && Buffer.compare(onDisk, packed) === 0,
       `C3: ${record.nodeId}: its record is not what was committed`,
@@ -112,6 +115,24 @@ export class NodeRecordStore {
     this.#record = record
     this.#replier = replierOf(record)
   }
+}
+
+/** A node's record as it is to be from a commit on. */
+export interface RecordChange {
+  readonly recordStore: NodeRecordStore
+  readonly record: NodeRecord
+}
+
+/** One commit for all of these, and for `more`: afterwards each node is what its record says, or none is. */
+export async function commitTogether(
+  journal: Journal,
+  changes: readonly RecordChange[],
+  more: readonly Write[] = [],
+): Promise<void> {
+  const packed = changes.map(({ record }) => pack(record, 'record'))
+  const writes = changes.map(({ record }, i): Write => [keys.record(record.nodeId), packed[i]!])
+  await journal.commit([...writes, ...more])
+  for (const [i, { recordStore, record }] of changes.entries()) recordStore.committed(record, packed[i]!)
 }
 
 function replierOf({ nodeId, generation }: NodeRecord): Replier {

@@ -13,7 +13,7 @@ import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
-import { ObjectChange } from './objectChange.js'
+import { ObjectChange, type SharedMoments } from './objectChange.js'
 import { NodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
 import { classUpgradeOf, learn, type UpgradeServices, type UpgradingNode } from './upgradingNode.js'
@@ -27,15 +27,17 @@ export class NodeUpgrade {
    * again when the mailbox is free.
    */
   #isBlocked = false
-  readonly #admission: UpgradeAdmission
-  readonly #change: ObjectChange
+  protected readonly admission: UpgradeAdmission
+  protected readonly change: ObjectChange
 
+  /** @param shared the moments that it shares with the members of its group, if it is of one */
   constructor(
-    private readonly node: UpgradingNode,
-    private readonly target: Version,
+    protected readonly node: UpgradingNode,
+    protected readonly target: Version,
+    shared?: SharedMoments,
   ) {
-    this.#admission = new UpgradeAdmission(node, target)
-    this.#change = new ObjectChange(node, target, this.#admission)
+    this.admission = new UpgradeAdmission(node, target)
+    this.change = new ObjectChange(node, target, this.admission, shared)
   }
 
   /** Tells the UDB and the observers which phase begins. `stalled` survives a restart, so it goes to disk. */
@@ -103,7 +105,7 @@ export class NodeUpgrade {
     await this.node.learning.prepare(this.target)
     const { rejected } = this.node.software
     if (this.node.recordStore.record.newest < this.target && rejected !== undefined) throw rejected
-    return { concerned: this.#isConcerned }
+    return { concerned: this.isConcerned }
   }
 
   /**
@@ -149,12 +151,17 @@ export class NodeUpgrade {
    */
   async skip(): Promise<void> {
     const { node } = this
-    await node.learning.prepare(this.target + 1)
-    if (node.recordStore.record.newest <= this.target)
-      throw node.software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
+    await this.learnUndo()
     await this.#advanceInTime(this.target + 1)
     node.permit.unreserve()
     node.serve()
+  }
+
+  protected async learnUndo(): Promise<void> {
+    const { learning, recordStore, software } = this.node
+    await learning.prepare(this.target + 1)
+    if (recordStore.record.newest > this.target) return
+    throw software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
   }
 
   async #advance(to: Version, given: { up: boolean; advanced: boolean }): Promise<void> {
@@ -244,45 +251,45 @@ export class NodeUpgrade {
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */
   claim(signal: AbortSignal): Promise<void> {
-    return this.#admission.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
+    return this.admission.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
   }
 
   /** The node stops: it is in nobody's way any more. */
   stop(): void {
-    this.#admission.end()
+    this.admission.end()
   }
 
   // --- The steps in which the object is away (objectChange.ts)
 
   drain(): Promise<void> {
-    return this.#change.drain()
+    return this.change.drain()
   }
 
   transform(): Promise<void> {
-    return this.#change.transform()
+    return this.change.transform()
   }
 
   check(): Promise<void> {
-    return this.#change.check()
+    return this.change.check()
   }
 
   flip(): Promise<void> {
-    return this.#change.flip()
+    return this.change.flip()
   }
 
   recover(startsFailed: number): Promise<void> {
-    return this.#change.recover(startsFailed)
+    return this.change.recover(startsFailed)
   }
 
   flipBack(reason: string): Promise<void> {
-    return this.#change.flipBack(reason)
+    return this.change.flipBack(reason)
   }
 
   returnToOld(): Promise<void> {
-    return this.#change.returnToOld()
+    return this.change.returnToOld()
   }
 
-  get #isConcerned(): boolean {
+  protected get isConcerned(): boolean {
     const { history, classes } = this.node.services
     return history.newest >= this.target && isConcerned(this.node.recordStore.lineage(classes), this.target)
   }

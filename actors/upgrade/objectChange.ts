@@ -5,7 +5,7 @@
 import { Fault, toFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
-import type { Generation } from '../../core/model/nodeRecord.js'
+import type { Generation, NodeRecord } from '../../core/model/nodeRecord.js'
 import { flipped, flippedBack, isLeftBehind, isUnfinished, recovering, started } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
 import type { RunningObject } from '../software/liveObject.js'
@@ -13,6 +13,35 @@ import type { BatchNumber } from '../state/journal.js'
 import { runTransform, sweepStateSlots } from '../state/transformRun.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
 import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
+
+/**
+ * The moments of these steps that a node shares with the members of its group; alone, it goes through them by
+ * itself (groupUpgrade.ts).
+ */
+export interface SharedMoments {
+  /** The mailbox is closed, and no call runs. Rejects with `upgrade.drain` after so long. */
+  close(timeoutMs: number): Promise<void>
+  /** One commit moves the pointer. */
+  commit(next: () => NodeRecord): Promise<void>
+  /**
+   * The new object has started, and the point of no return is to be passed; undefined where that is done in
+   * one commit with what start() has written.
+   */
+  readonly started: ((next: () => NodeRecord) => Promise<void>) | undefined
+}
+
+/** A node that is of no group. */
+export function alone(node: UpgradingNode): SharedMoments {
+  return {
+    close: (timeoutMs) => within(node.services.clock, timeoutMs, node.close(), () => drainedLate(timeoutMs)),
+    commit: (next) => node.recordStore.commit(next()),
+    started: undefined,
+  }
+}
+
+export function drainedLate(timeoutMs: number): Fault {
+  return new Fault('upgrade.drain', `the running call did not finish in ${timeoutMs} ms`)
+}
 
 export class ObjectChange {
   /** The new generation, from `transforming` on. */
@@ -28,6 +57,7 @@ export class ObjectChange {
     private readonly node: UpgradingNode,
     private readonly target: Version,
     private readonly admission: UpgradeAdmission,
+    private readonly shared: SharedMoments = alone(node),
   ) {}
 
   /**
@@ -49,8 +79,7 @@ export class ObjectChange {
     node.beginUpgrade()
     try {
       await node.leaveService()
-      const late = () => new Fault('upgrade.drain', `the running call did not finish in ${drainTimeoutMs} ms`)
-      await within(node.services.clock, drainTimeoutMs, node.close(), late)
+      await this.shared.close(drainTimeoutMs)
       await node.state.settled()
       if (node.recordStore.record.newest < this.target) throw new Fault('upgrade.drain', 'a learned version could not be written')
     } catch (error) {
@@ -126,7 +155,7 @@ export class ObjectChange {
     invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
     // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
-    await node.recordStore.commit(flipped(node.recordStore.record, next))
+    await this.shared.commit(() => flipped(node.recordStore.record, next))
     node.recordStore.considerNone()
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
@@ -136,7 +165,7 @@ export class ObjectChange {
    * persistent state" (§3).
    */
   async recover(startsFailed: number): Promise<void> {
-    const { node } = this
+    const { node, shared } = this
     const { clock } = node.services
     const { startTimeoutMs } = classUpgradeOf(this.node, this.target).timeouts
     node.beginUpgrade()
@@ -150,11 +179,12 @@ export class ObjectChange {
       const late = () => new Fault('upgrade.start', `start() did not finish in ${startTimeoutMs} ms`)
       // The point of no return of this node, in one commit with what start() wrote.
       const kept = () => {
-        if (!node.isEnding) node.recordStore.write(started(node.recordStore.record))
+        if (!node.isEnding && shared.started === undefined) node.recordStore.write(started(node.recordStore.record))
       }
       await within(clock, startTimeoutMs, node.software.runStart(kept), late)
       if (node.isEnding) throw new Fault('upgrade.start', 'the node was stopped while its new object was starting')
       await node.state.settled()
+      await shared.started?.(() => started(node.recordStore.record))
     } catch (error) {
       node.software.discard()
       // The record may be ahead of what is on disk.
@@ -176,7 +206,7 @@ export class ObjectChange {
   async flipBack(reason: string): Promise<void> {
     const { node } = this
     node.software.discard()
-    await node.recordStore.commit(flippedBack(node.recordStore.record, reason))
+    await this.shared.commit(() => flippedBack(node.recordStore.record, reason))
     await this.#startOld()
     this.#sweeping = this.#sweepUnfinished()
   }

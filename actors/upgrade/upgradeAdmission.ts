@@ -61,47 +61,71 @@ export class UpgradeAdmission {
   }
 
   async #claim(own: ServiceLimit, signal: AbortSignal): Promise<void> {
-    const { node } = this
-    const { clock, random, settings, history } = node.services
-    const { service } = node.recordStore.record
-    const limit = strictestLimit([settings.limit, own])
+    const { clock, random, settings } = this.node.services
     this.#told = undefined
     for (let failures = 0; ; ) {
       try {
-        if (!this.#hasPlace) await this.#queueUp(service, signal)
-        const answer = await node.permit.claim(this.target, history.takesBack(this.target), limit)
-        if (answer.claimed) {
-          if (!signal.aborted) return
-          // Nobody waits for it any more: it is given back below.
-          node.permit.unreserve()
-          throw signal.reason
-        }
-        // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
-        signal.throwIfAborted()
+        await this.queueUp(signal)
+        if (await this.attempt(own, signal)) return
         failures = 0
-        this.#tellWaiting(waitsFor(answer, service))
-        // A limit holds all alike; what an operator asks of this node, or of its version, holds
-        // nobody behind it.
-        if ('control' in answer) {
-          this.#leaveQueue()
-          // Nor does a permit that it had before it came back: the next who ask for one stand in
-          // its place in the queue.
-          node.permit.release()
-        }
         await sleep(clock, settings.slotPauseMs * (1 + random.next()), signal)
       } catch {
-        // Claimed, perhaps, without that anybody heard of it; and nobody waits for it any more.
-        if (signal.aborted && !node.isEnding) node.permit.release()
         signal.throwIfAborted()
-        this.#tellWaiting('the upgrade database, which does not answer')
+        this.tellWaiting('the upgrade database, which does not answer')
         await sleep(clock, backoffMs(failures++, settings.backoffMs, settings.backoffMsMax, random.next()), signal)
       }
     }
   }
 
-  async #queueUp(service: string, signal: AbortSignal): Promise<void> {
+  /** Asks once for the permit; false if it is refused, and the node tells why it waits. */
+  async attempt(own: ServiceLimit, signal: AbortSignal): Promise<boolean> {
+    const { node } = this
+    const { settings, history } = node.services
+    let answer: PermitAnswer
+    try {
+      answer = await node.permit.claim(this.target, history.takesBack(this.target), strictestLimit([settings.limit, own]))
+    } catch (error) {
+      // Claimed, perhaps, without that anybody heard of it.
+      if (signal.aborted) this.#giveUp()
+      throw error
+    }
+    if (answer.claimed) {
+      if (!signal.aborted) return true
+      node.permit.unreserve()
+      this.#giveUp()
+      throw signal.reason
+    }
+    // Not aborted meanwhile: of a node that has gone past the upgrade nobody says any more that it waits.
+    signal.throwIfAborted()
+    this.tellWaiting(waitsFor(answer, node.recordStore.record.service))
+    // A limit holds all alike; what an operator asks of this node, or of its version, holds
+    // nobody behind it.
+    if ('control' in answer) {
+      this.#leaveQueue()
+      // Nor does a permit that it had before it came back: the next who ask for one stand in
+      // its place in the queue.
+      node.permit.release()
+    }
+    return false
+  }
+
+  /** Nobody waits for the permit any more. At once: the next upgrade may be about to claim. */
+  #giveUp(): void {
+    if (!this.node.isEnding) this.node.permit.release()
+  }
+
+  /** Both are somebody else's now: the node serves, and tries again later. */
+  giveBack(): void {
+    this.end()
+    this.node.permit.release()
+  }
+
+  /** Resolves once it has its place in the queue of its host. */
+  async queueUp(signal: AbortSignal): Promise<void> {
+    if (this.#hasPlace) return
     const { upgradeQueue } = this.node.services
-    if (upgradeQueue.isFull(service)) this.#tellWaiting(`its turn among the ${service} of this host`)
+    const { service } = this.node.recordStore.record
+    if (upgradeQueue.isFull(service)) this.tellWaiting(`its turn among the ${service} of this host`)
     this.#giveWay = await upgradeQueue.take(service, signal)
     this.#hasPlace = true
   }
@@ -111,7 +135,8 @@ export class UpgradeAdmission {
     this.#giveWay()
   }
 
-  #tellWaiting(what: string): void {
+  /** Tells the cause of its waiting, once. */
+  tellWaiting(what: string): void {
     if (what !== this.#told) this.node.report('scheduled', this.target, `waits for ${what}`)
     this.#told = what
   }

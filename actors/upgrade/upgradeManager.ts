@@ -12,6 +12,7 @@ import { actingKey, type EffectInput, type ResumePoint, upgradeStatechart } from
 import { backoffMs } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import type { Inspection } from '../inspection/inspection.js'
+import { MemberUpgrade } from './memberUpgrade.js'
 import { NodeUpgrade } from './nodeUpgrade.js'
 import type { UpgradeServices, UpgradingNode } from './upgradingNode.js'
 
@@ -114,8 +115,8 @@ export class UpgradeManager {
     const { upgrade } = this.node.recordStore.record
     if (upgrade === null) this.consider()
     else if (upgrade.phase === 'recovering') this.#begin('recovering', null, upgrade.startsFailed)
-    // It stalled for a call that ended with the host.
-    else if (!this.#isConcerned(upgrade.target)) this.#begin('beginning')
+    // It stalled for a call that ended with the host. A group stalls for all its members.
+    else if (this.node.group === undefined && !this.#isConcerned(upgrade.target)) this.#begin('beginning')
     else this.#begin('stalled', upgrade.reason || 'the reason was not kept')
   }
 
@@ -151,7 +152,8 @@ export class UpgradeManager {
     const { node } = this
     const { generation } = node.recordStore.record
     const target = resume === 'recovering' ? generation.version : generation.version + 1
-    const upgrade = new NodeUpgrade(node, target)
+    const { group } = node
+    const upgrade = group === undefined ? new NodeUpgrade(node, target) : new MemberUpgrade(node, target, group)
     const { random, settings, clock } = node.services
     const failed = (error: unknown) => {
       if (isInvariantViolation(error)) node.crash(error)

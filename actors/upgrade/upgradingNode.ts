@@ -12,11 +12,12 @@ import type { ClassRegistry } from '../history/classRegistry.js'
 import type { Intake } from '../history/intake.js'
 import type { Controls } from '../registration/controls.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
-import type { Mailbox } from '../serving/mailbox.js'
+import type { Mailbox, Turn } from '../serving/mailbox.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
+import type { NodeGroup } from './nodeGroup.js'
 import type { NodeLearning } from './nodeLearning.js'
 import type { AdmissionServices } from './upgradeAdmission.js'
 import type { UpgradePermit } from './upgradePermit.js'
@@ -46,6 +47,8 @@ export interface UpgradingNode {
   readonly contacts: Pick<NodeContacts, 'list'>
   /** The memory that its object offers, between two calls; null: none. */
   observeMemory(): Promise<Record<string, unknown> | null>
+  /** The nodes with which it goes through every version, if there are any. */
+  readonly group: NodeGroup | undefined
   /** How the records of a lazy slot are made. */
   rulesOf(lazy: LazySlot): RecordRules
   /** Calls that the node has answered since it started. */
@@ -67,8 +70,9 @@ export interface UpgradingNode {
   /** The node restarts from what is on disk. */
   crash(error: unknown): void
   serve(): void
-  /** Closes the mailbox; resolves when the running call has finished. */
-  close(): Promise<void>
+  /** Closes the mailbox, but for turns that `admits`; resolves when the running call has finished. */
+  close(admits?: (turn: Turn) => boolean): Promise<void>
+  consider(): void
   leaveService(): Promise<void>
   /** Tells the UDB and the observers. */
   report(phase: Phase, target: Version | null, reason: string | null): void

@@ -23,7 +23,7 @@ export function isName(value: unknown): value is string {
 }
 
 /** Throws `config.invalid` unless `value` can be the name of a system, a node or a service. */
-export function checkName(what: 'system' | 'node id' | 'service' | 'collection', value: unknown): string {
+export function checkName(what: 'system' | 'node id' | 'service' | 'collection' | 'group', value: unknown): string {
   if (isName(value)) return value
   throw new Fault(
     'config.invalid',

@@ -119,6 +119,7 @@ export const keys = {
   allRecords: ['n/', 'n0'] as const,
   /** The nodes that it has recently exchanged calls with. */
   contacts: (nodeId: string) => `c/${nodeId}`,
+  group: (name: string) => `g/${name}`,
   root: (nodeId: string, of: StateSlot) => `s/${nodeId}/${of}/r`,
   /** Throws `config.invalid` for a name that could run into another's records. */
   collection: (nodeId: string, of: StateSlot, name: string) => `s/${nodeId}/${of}/c/${checkName('collection', name)}/`,

@@ -21,6 +21,8 @@ export interface NodeStatus {
   readonly directoryId: string | null
   /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
   readonly since: number
+  /** The group that it is a member of. Left out for a node of none; release 0.1.0 knows none. */
+  readonly group?: string
   /**
    * The needs of its class: the classes that it calls, and the events it publishes or hears.
    * Left out where that is nothing.

@@ -186,6 +186,36 @@ export function afterCrash(record: NodeRecord, startTriesMax: number): NodeRecor
   return flippedBack(record, `the host ended ${startsFailed} times while the new object was starting`)
 }
 
+/**
+ * The same for the members of a group: all are at the new version, or all go back. The starts that failed of
+ * one count for all. An upgrade that has stalled by the record of one member has stalled for all.
+ */
+export function groupAfterCrash(records: readonly NodeRecord[], startTriesMax: number): readonly NodeRecord[] {
+  const failed = Math.max(0, ...records.map(({ upgrade }) => (upgrade?.phase === 'recovering' ? upgrade.startsFailed : 0)))
+  const after = records.map((record) => {
+    const isOnItsWay = record.upgrade?.phase === 'recovering' && record.previous !== null
+    return afterCrash(isOnItsWay ? recovering(record, failed) : record, startTriesMax)
+  })
+  const back = after.find(({ generation, previous }) => previous === null && after.some((other) => isAhead(other, generation)))
+  const reason = back?.upgrade?.phase === 'stalled' ? back.upgrade.reason : 'another member of its group is at the old version'
+  const together = after.map((record) =>
+    back !== undefined && isAhead(record, back.generation) ? flippedBack(record, reason) : record,
+  )
+  return together.map((record) => stalledWith(record, together))
+}
+
+/** It can go back to the version that another is at. */
+function isAhead({ previous, generation }: NodeRecord, other: Generation): boolean {
+  return previous !== null && generation.version > other.version
+}
+
+function stalledWith(record: NodeRecord, group: readonly NodeRecord[]): NodeRecord {
+  const target = record.generation.version + 1
+  const stalled = group.find(({ upgrade }) => upgrade?.phase === 'stalled' && upgrade.target === target)
+  if (record.upgrade !== null || stalled === undefined) return record
+  return { ...record, upgrade: stalled.upgrade }
+}
+
 // --- After upgrades
 
 /**

@@ -49,7 +49,7 @@ export interface PhaseTimeouts {
   readonly startTimeoutMs: number
 }
 
-const defaultTimeouts: PhaseTimeouts = { drainTimeoutMs: 10_000, transformTimeoutMs: 600_000, startTimeoutMs: 30_000 }
+export const defaultTimeouts: PhaseTimeouts = { drainTimeoutMs: 10_000, transformTimeoutMs: 600_000, startTimeoutMs: 30_000 }
 
 /** A class upgrade as the runtime uses it: types erased, defaults filled in. */
 export interface ClassUpgrade {

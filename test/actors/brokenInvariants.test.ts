@@ -13,7 +13,10 @@ import { NodeRecordStore } from '../../actors/software/nodeRecordStore.js'
 import { NodeSoftware } from '../../actors/software/nodeSoftware.js'
 import { LazyRecords } from '../../actors/state/lazyRecords.js'
 import { NodeState } from '../../actors/state/nodeState.js'
+import { CompanionChange } from '../../actors/upgrade/companionChange.js'
 import { NodeUpgrade } from '../../actors/upgrade/nodeUpgrade.js'
+import type { SharedMoments } from '../../actors/upgrade/objectChange.js'
+import type { UpgradingNode } from '../../actors/upgrade/upgradingNode.js'
 import { Fault, faultCodes } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
 import { keys, type NodeRecord } from '../../core/model/nodeRecord.js'
@@ -22,6 +25,7 @@ import { unpack } from '../../core/wire/codec.js'
 import { command, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type TestHost, TestSystem } from '../support/testSystem.js'
+import { TillV1, toV2 as tillsToV2, withDisplay } from './groupClasses.js'
 import { gates, NotesV1, toV2 } from './notesClasses.js'
 import { fill, oneNode, servesBoth } from './oneNode.js'
 import { ShelfV1, toShelfV2 } from './shelfClasses.js'
@@ -363,6 +367,23 @@ test('C12: a send that would leave before what the node has written is noticed, 
   t.is(left, 0)
   t.deepEqual(violations(one.host), ['C12: a message of n1 would leave before what it has seen is on disk'])
   t.is(await one.v0.add('after'), 1)
+})
+
+test('C13: a commit that would take a group apart is noticed, and does not take place', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  const group = await host.running.group('g', withDisplay)
+  const mend = broken(t, CompanionChange.prototype, 'flip', function (this: CompanionChange) {
+    const { shared, node } = this as unknown as { shared: SharedMoments; node: UpgradingNode }
+    return shared.commit(() => node.recordStore.record)
+  })
+  await system.publish(tillsToV2())
+  const reason = 'C13: one commit would leave a group at versions 1 and 0'
+  for (const id of ['g_till', 'g_display']) t.is((await host.untilPhase(id, 'stalled')).reason, reason)
+  mend()
+  t.deepEqual([...new Set(violations(host))], [reason])
+  t.is(group.version, 0)
+  t.deepEqual(await system.desk.ref(TillV1, 'g_till', { version: 0 }).sell(1), ['v1', 'v1'])
 })
 
 test('an invariant that is broken before a call has begun is told, and does not travel as a fault', async (t) => {

@@ -50,6 +50,7 @@ function pick(status: NodeStatus): NodeStatus {
   const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
   return {
     ...row,
+    ...(isName(status.group) ? { group: status.group } : {}),
     ...(uses === undefined ? {} : { uses }),
     ...(figures === undefined ? {} : { figures }),
     ...(isSoftware(software) ? { software } : {}),
