@@ -21,6 +21,7 @@ export type { Doubt } from './core/control/standing.js'
 export type { Death } from './core/control/upgradeDatabase.js'
 export {
   type CallsSeen,
+  type FieldsSeen,
   type FiguresSeen,
   isSeen,
   type LinkSeen,
@@ -28,6 +29,7 @@ export {
   type PhaseSeen,
   type Seen,
   type StatechartSeen,
+  type StateSeen,
   type VersionFigures,
 } from './core/inspection/inspection.js'
 export { areFacts } from './core/model/nodeFilter.js'

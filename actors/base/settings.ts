@@ -168,6 +168,13 @@ export interface HostSettings {
   /** Those who look at a host at once; one more is not told anything. */
   readonly lookersMax: number
   /**
+   * How much of its nodes' states the host tells those who look and ask for it: nothing, the names of fields
+   * and collections, or the values of fields too. Schedules see everything.
+   */
+  readonly observedState: 'nothing' | 'names' | 'values'
+  /** How long it waits for an object to be free to tell of its memory. */
+  readonly observedMs: number
+  /**
    * How often within so long a host tells everything there is to know, which is much; one who would be told
    * more often is told nothing.
    */
@@ -248,6 +255,8 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   limit: defaultServiceLimit,
   phasesKeptMax: 10_000,
   lookersMax: 8,
+  observedState: 'names',
+  observedMs: 1_000,
   tellingsMax: 32,
   tellingsMs: 1_000,
   seenBatchMs: 100,

@@ -208,6 +208,19 @@ export class Inspection {
       all.filter((seen) => isWanted(seen, only)),
       only.figures ? this.#figures?.at(now) : undefined,
     )
+    for (const nodeId of only.states === true ? (only.nodes ?? []) : []) this.#tellState(viewer, nodeId)
+  }
+
+  #tellState(viewer: string, nodeId: string): void {
+    const told = this.#nodes?.state(nodeId)
+    told?.then(
+      (seen) => {
+        // I1. Its lease may have ended meanwhile.
+        if (seen !== undefined && this.#viewers.has(viewer)) this.#publisher.one(viewer, [seen])
+      },
+      // A node that stops is not looked at any more.
+      () => {},
+    )
   }
 
   #wake(): void {

@@ -3,7 +3,7 @@
  */
 import type { Version } from '../../core/base/ids.js'
 import type { Phase } from '../../core/base/phases.js'
-import { type CallsSeen, type NodeSeen, reasonSeen, type Seen } from '../../core/inspection/inspection.js'
+import { type CallsSeen, type NodeSeen, reasonSeen, type Seen, type StateSeen } from '../../core/inspection/inspection.js'
 import type { ObjectChain } from '../../core/model/objectChain.js'
 import type { VersionTally } from '../base/versionTally.js'
 
@@ -13,6 +13,8 @@ export interface InspectedNode {
   readonly runs: { readonly className: string; readonly version: Version }
   readonly software: { readonly hasChain: boolean; readonly chain: ObjectChain }
   readonly tallies: readonly VersionTally[]
+  /** All of its state, as far as the host tells it. */
+  observeState(): Promise<StateSeen | undefined>
   readonly status: { readonly phase: Phase; readonly target: Version | null; readonly reason: string | null }
 }
 
@@ -36,6 +38,11 @@ export class NodeChanges {
 
   all(at: number): readonly NodeSeen[] {
     return [...this.nodes.values()].map((node) => this.#seen(node, at))
+  }
+
+  /** Undefined where this host does not have the node. */
+  state(nodeId: string): Promise<StateSeen | undefined> | undefined {
+    return this.nodes.get(nodeId)?.observeState()
   }
 
   /** Changes are counted from here on. */

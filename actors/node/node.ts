@@ -9,6 +9,7 @@ import type { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { isInvariantViolation } from '../../core/base/invariant.js'
 import type { Phase } from '../../core/base/phases.js'
+import type { StateSeen } from '../../core/inspection/inspection.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { LazySlot, NodeRecord, StateSlot } from '../../core/model/nodeRecord.js'
 import type { ObjectChain, Tally } from '../../core/model/objectChain.js'
@@ -29,16 +30,17 @@ import type { NodeSubscriptions } from '../serving/nodeSubscriptions.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { NodeSoftware, type SoftwareNode, type SoftwareServices } from '../software/nodeSoftware.js'
-import type { Memory } from '../software/observedMemory.js'
 import { type DepartingNode, Departures } from '../state/departures.js'
 import { NodeState, type StateOwner } from '../state/nodeState.js'
 import type { NodeGroup } from '../upgrade/nodeGroup.js'
 import { type LearningNode, type LearningServices, NodeLearning } from '../upgrade/nodeLearning.js'
 import { type PassServices, RecordPass } from '../upgrade/recordPass.js'
+import { nodeSource } from '../upgrade/schedulingView.js'
 import { type ManagedNode, type ManagerServices, UpgradeManager } from '../upgrade/upgradeManager.js'
 import { type PermitServices, UpgradePermit } from '../upgrade/upgradePermit.js'
 import { type EndingNode, leave, stop } from './nodeEnding.js'
 import { NodeLife } from './nodeLife.js'
+import { observed } from './nodeObservation.js'
 import { NodeRestart, type RestartingNode, type RestartServices } from './nodeRestart.js'
 import { NodeStatus, type ReportingNode, type StatusServices } from './nodeStatus.js'
 import { behindFault, type CalledNode, ReceivingNode, type ReceivingServices } from './receivingNode.js'
@@ -117,9 +119,9 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     return this.receiving.contacts
   }
 
-  /** The memory that its object offers, between two calls. */
-  observeMemory(): Promise<Memory | null> {
-    return this.software.observeMemory(this.mailbox, this.receiving)
+  /** All of its state, for those who look at it. */
+  observeState(): Promise<StateSeen | undefined> {
+    return observed(nodeSource(this, []), this.services)
   }
 
   /** The software of a node: the class of the current generation, and its version. */

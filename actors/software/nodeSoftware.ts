@@ -24,7 +24,7 @@ import { buildChain, type LiveSimulation } from './liveChain.js'
 import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
 import type { ObjectFactory } from './objectFactory.js'
-import { type Memory, type ObservedNode, observedMemory } from './observedMemory.js'
+import { type Memory, observedMemory } from './observedMemory.js'
 
 /** Of its host, for objects and SOs. */
 export interface SoftwareServices {
@@ -40,6 +40,9 @@ const none: readonly LiveSimulation[] = []
 /** The parts of the node that its software needs. */
 export interface SoftwareNode extends ObjectEnvironment {
   readonly departures: Departures
+  readonly mailbox: Pick<Mailbox, 'turn'>
+  /** It makes the object anew. */
+  readonly receiving: { rebuild(): Promise<void> }
   /** The call that runs now, if any. */
   readonly running: RunningCall | undefined
   /** The chain is another. */
@@ -79,9 +82,10 @@ export class NodeSoftware {
   }
 
   /** The memory that the object offers, between two calls; all who ask at the same time get the same. */
-  observeMemory(mailbox: Pick<Mailbox, 'turn'>, node: ObservedNode): Promise<Memory | null> {
+  observeMemory(): Promise<Memory | null> {
+    const { mailbox, state, receiving } = this.node
     this.#observing ??= mailbox
-      .turn(() => observedMemory(node, this.#object))
+      .turn(() => observedMemory(state, receiving, this.#object))
       .finally(() => {
         this.#observing = undefined
       })

@@ -15,17 +15,13 @@ import type { RunningObject } from './liveObject.js'
 
 export type Memory = Record<string, unknown>
 
-/** The parts of its node that this needs. */
-export interface ObservedNode {
-  readonly state: NodeState
-  /** A command of the object has failed after it had written: it is made anew. */
-  rebuild(): Promise<void>
-}
-
 /** Null where there is no object now, or its class offers nothing. To be called in a turn. */
-export async function observedMemory(node: ObservedNode, object: RunningObject | undefined): Promise<Memory | null> {
+export async function observedMemory(
+  state: NodeState,
+  node: { rebuild(): Promise<void> },
+  object: RunningObject | undefined,
+): Promise<Memory | null> {
   if (object === undefined || !isOffered(object)) return null
-  const { state } = node
   const { instance, definition, context } = object
   const ticket = state.begin('query')
   context.hush()

@@ -14,9 +14,9 @@ import { advanced } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
-import { NodeSource } from './schedulingView.js'
+import { nodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
-import { classUpgradeOf, learn, type UpgradeServices, type UpgradingNode } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -196,16 +196,7 @@ export class NodeUpgrade {
     // An operator's word ends the SF.
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
-    const source = new NodeSource({
-      ...pick(services),
-      record: () => this.node.recordStore.record,
-      servers: classUpgradeOf(this.node, this.target).servers,
-      rulesOf: (lazy) => this.node.rulesOf(lazy),
-      calls: () => this.node.calls,
-      contacts: this.node.contacts,
-      lineage: () => this.node.recordStore.lineage(services.classes),
-      memory: () => this.node.observeMemory(),
-    })
+    const source = nodeSource(this.node, classUpgradeOf(this.node, this.target).servers)
     const view = new SourcedView(source, this.target, either)
     const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
     try {
@@ -293,9 +284,4 @@ export class NodeUpgrade {
     const { history, classes } = this.node.services
     return history.newest >= this.target && isConcerned(this.node.recordStore.lineage(classes), this.target)
   }
-}
-
-function pick(services: UpgradeServices) {
-  const { store, nodeRowCache, database, clock, random, settings } = services
-  return { store, nodeRowCache, database, clock, random, settings }
 }

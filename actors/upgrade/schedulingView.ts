@@ -19,7 +19,9 @@ import { unpack, unpackState } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep, unlessAborted } from '../base/timeouts.js'
 import type { NodeContacts } from '../calls/nodeContacts.js'
+import type { ClassRegistry } from '../history/classRegistry.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
+import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { collectionNames } from '../state/collectionNames.js'
 import { LazyRecords } from '../state/lazyRecords.js'
 
@@ -64,6 +66,11 @@ export class NodeSource implements ViewSource {
    */
   get className(): string {
     return this.#record().generation.className
+  }
+
+  /** That of its object's state. */
+  get version(): Version {
+    return this.#record().generation.version
   }
 
   get servers(): readonly string[] {
@@ -180,4 +187,29 @@ export class NodeSource implements ViewSource {
       }
     }
   }
+}
+
+/** The node itself, for its source. */
+export interface SourceNode {
+  readonly services: Omit<NodeParts, 'record' | 'servers' | 'rulesOf' | 'calls' | 'contacts' | 'lineage' | 'memory'> & {
+    readonly classes: ClassRegistry
+  }
+  readonly recordStore: NodeRecordStore
+  readonly calls: ReturnType<NodeParts['calls']>
+  readonly contacts: NodeParts['contacts']
+  rulesOf(lazy: LazySlot): RecordRules
+  readonly software: { observeMemory(): ReturnType<NodeParts['memory']> }
+}
+
+export function nodeSource(node: SourceNode, servers: readonly string[]): NodeSource {
+  const { store, nodeRowCache, database, clock, random, settings, classes } = node.services
+  return new NodeSource({
+    ...{ store, nodeRowCache, database, clock, random, settings, servers },
+    record: () => node.recordStore.record,
+    rulesOf: (lazy) => node.rulesOf(lazy),
+    calls: () => node.calls,
+    contacts: node.contacts,
+    lineage: () => node.recordStore.lineage(classes),
+    memory: () => node.software.observeMemory(),
+  })
 }

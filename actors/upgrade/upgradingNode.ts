@@ -45,8 +45,6 @@ export interface UpgradingNode {
   readonly learning: NodeLearning
   readonly permit: UpgradePermit
   readonly contacts: Pick<NodeContacts, 'list'>
-  /** The memory that its object offers, between two calls; null: none. */
-  observeMemory(): Promise<Record<string, unknown> | null>
   /** The nodes with which it goes through every version, if there are any. */
   readonly group: NodeGroup | undefined
   /** How the records of a lazy slot are made. */

@@ -43,6 +43,33 @@ export type Seen =
   | PhaseSeen
   | { readonly type: 'calls'; readonly at: number; readonly nodeId: string; readonly calls: readonly CallsSeen[] }
   | StatechartSeen
+  | StateSeen
+
+/** A root record, or an object's memory: the names of its fields, and their values where these are told. */
+export interface FieldsSeen {
+  readonly fields: readonly string[]
+  /** Cut where they are long or deep; null where the host tells names alone, or they are too much. */
+  readonly values: readonly unknown[] | null
+}
+
+/** The persistent state of a node's object, or of one of its simulation objects. */
+export interface SlotSeen extends FieldsSeen {
+  readonly version: Version
+  readonly className: string
+  readonly isObject: boolean
+  readonly collections: readonly string[]
+}
+
+/** All of a node's state, as far as its host tells it (`observedState`): for who asks for that. */
+export interface StateSeen {
+  readonly type: 'state'
+  readonly at: number
+  readonly nodeId: string
+  /** The object first, then the simulation objects, oldest first. */
+  readonly states: readonly SlotSeen[]
+  /** Null: its class offers none, or it was not free to answer in time. */
+  readonly memory: FieldsSeen | null
+}
 
 export interface PhaseSeen {
   readonly type: 'phase'
@@ -124,7 +151,14 @@ export interface InspectionFilter {
   readonly nodes?: readonly string[]
   /** The figures of whole services: nobody is told them who has not asked. */
   readonly figures?: boolean
+  /** The states of the nodes that are named, once: of `statesAskedMax` at most. */
+  readonly states?: boolean
 }
+
+/** Nodes whose states one viewer is told at once. */
+export const statesAskedMax = 16
+export const fieldsSeenMax = 64
+export const collectionsSeenMax = 256
 
 export function isWanted({ type, nodeId }: Seen, { types, nodes }: InspectionFilter): boolean {
   return (types?.includes(type) ?? true) && (nodes?.includes(nodeId) ?? true)
@@ -155,11 +189,17 @@ export function reasonSeen(reason: string | null): string | null {
 /** Undefined for what is no question. */
 export function readInspectionRequest(value: unknown): InspectionRequest | undefined {
   if (!isObject(value)) return undefined
-  const { looker, leaseMs, afresh = [], types, nodes, figures } = value
+  const { looker, leaseMs, afresh = [], types, nodes, figures, states } = value
   if (!isName(looker) || typeof leaseMs !== 'number' || !(leaseMs > 0)) return undefined
   if (!Array.isArray(afresh) || afresh.length > afreshMax || !afresh.every(isName)) return undefined
   if (!areNamesOrNone(types) || !areNamesOrNone(nodes)) return undefined
-  const only = { ...(types == null ? {} : { types }), ...(nodes == null ? {} : { nodes }), figures: figures === true }
+  const asksStates = states === true && nodes != null && nodes.length <= statesAskedMax
+  const only = {
+    ...(types == null ? {} : { types }),
+    ...(nodes == null ? {} : { nodes }),
+    figures: figures === true,
+    ...(asksStates ? { states: true } : {}),
+  }
   return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only }
 }
 
@@ -209,7 +249,22 @@ function known(seen: Seen): Seen {
       const { type, target, run, manager, event } = seen
       return { type, at, nodeId, target, run, manager, event }
     }
+    case 'state': {
+      const { type, memory } = seen
+      const states = seen.states.map(({ version, className, isObject, collections, ...root }) => ({
+        version,
+        className,
+        isObject,
+        collections,
+        ...knownFields(root),
+      }))
+      return { type, at, nodeId, states, memory: memory === null ? null : knownFields(memory) }
+    }
   }
+}
+
+function knownFields({ fields, values }: FieldsSeen): FieldsSeen {
+  return { fields, values }
 }
 
 function knownCalls(calls: readonly CallsSeen[]): readonly CallsSeen[] {
@@ -234,9 +289,31 @@ export function isSeen(value: unknown): value is Seen {
       return (
         isVersion(value.target) && isCount(value.run) && isText(value.manager) && isObject(value.event) && isEvent(value.event)
       )
+    case 'state':
+      return (
+        Array.isArray(value.states) && value.states.length <= versionsSeenMax && value.states.every(isSlot) && isMemory(value)
+      )
     default:
       return false
   }
+}
+
+function isMemory({ memory }: Fields): boolean {
+  return memory === null || (isObject(memory) && areFields(memory))
+}
+
+function isSlot(value: unknown): boolean {
+  if (!isObject(value) || !isVersion(value.version) || !isText(value.className) || typeof value.isObject !== 'boolean')
+    return false
+  return areTexts(value.collections, collectionsSeenMax) && areFields(value)
+}
+
+function areFields({ fields, values }: Fields): boolean {
+  return areTexts(fields, fieldsSeenMax) && (values === null || (Array.isArray(values) && values.length === fields.length))
+}
+
+function areTexts(value: unknown, most: number): value is readonly string[] {
+  return Array.isArray(value) && value.length <= most && value.every((text) => isText(text))
 }
 
 type Fields = Record<string, unknown>

@@ -1,11 +1,13 @@
 /** `natsctl node describe`: everything that the upgrade database knows of one node, and what it waits for. */
 import type { Command } from 'commander'
-import type { NodeRow } from 'theseus-actors'
+import type { NodeRow, Operator } from 'theseus-actors'
+import type { FieldsSeen, StateSeen } from 'theseus-actors/operator'
+import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
-import { age, oneLine, print } from '../output/output.js'
+import { age, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { findNode } from '../rollout/findNode.js'
 import { nodeJson, nodeName } from '../rollout/nodeFormat.js'
@@ -17,22 +19,74 @@ export function addDescribe(node: Command, program: Program): void {
     .command('describe')
     .description('one node: its class and version, how its calls go, how far its lazy transform has come, and what it waits for')
     .argument('<id>', 'the node', nameFlag)
+    .option('--state', 'also its state and memory, as far as its host tells them: asks the host')
     .action(program.action((id: string, _: unknown, command: Command) => describe(id, command.optsWithGlobals())))
 }
 
-function describe(nodeId: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+interface DescribeFlags extends GlobalFlags {
+  readonly state?: true
+}
+
+function describe(nodeId: string, flags: DescribeFlags): Promise<ExitCode> {
+  return withOperator(flags, async (operator, system, trust) => {
+    const { database } = operator
     const row = findNode(nodeId, await database.nodes(), system)
     const waiting = waitReasonOf(row, await readKnownRollout(database, system, trust))
+    const observed = flags.state === true ? await observedState(operator, nodeId) : undefined
     show(flags.output, {
       table: () => {
-        for (const [title, text] of describeLines(row, waiting, Date.now())) print(`${title.padEnd(10)}${oneLine(text)}`)
+        const lines = [...describeLines(row, waiting, Date.now()), ...(observed === undefined ? [] : stateLines(observed))]
+        for (const [title, text] of lines) print(`${title.padEnd(10)}${oneLine(text)}`)
+        if (observed === null) note(notTold(row))
       },
-      document: () => nodeDocument(row, waiting),
+      document: () => ({ ...nodeDocument(row, waiting), ...(observed === undefined ? {} : { observed }) }),
       names: () => [nodeName(row)],
     })
     return exitCodes.done
   })
+}
+
+/** A host waits for a second until its object is free to tell of its memory. */
+const stateMsMax = 3_000
+
+/** All of the node's state, as far as its host tells it; null if it tells nothing. */
+async function observedState(operator: Operator, nodeId: string): Promise<ObservedNode | null> {
+  const { promise, resolve } = Promise.withResolvers<ObservedNode | null>()
+  const stop = operator.look(
+    ({ seen }) => {
+      const told = seen.find((one) => one.type === 'state' && one.nodeId === nodeId)
+      if (told?.type === 'state') resolve({ states: told.states, memory: told.memory })
+    },
+    { types: ['state'], nodes: [nodeId], states: true },
+  )
+  const timer = setTimeout(() => resolve(null), answerTimeoutMs(stateMsMax))
+  const observed = await promise
+  clearTimeout(timer)
+  stop()
+  return observed
+}
+
+type ObservedNode = Pick<StateSeen, 'states' | 'memory'>
+
+function notTold({ nodeId, hostId, alive }: NodeRow): string {
+  if (!alive) return `host ${oneLine(hostId)} is not heard of: nobody can tell the state of ${nodeId}`
+  return `host ${oneLine(hostId)} does not tell the state of ${nodeId}: it may be of an older release, or "observedState" of its settings forbids it`
+}
+
+export function stateLines(observed: ObservedNode | null): readonly (readonly [string, string])[] {
+  if (observed === null) return []
+  const { states, memory } = observed
+  const lines = states.map(({ version, className, isObject, collections, ...root }): readonly [string, string] => {
+    const holds = collections.length === 0 ? '' : `; collections ${collections.join(', ')}`
+    return [isObject ? 'object' : 'SO', `${className} at version ${version}: ${fieldsText(root)}${holds}`]
+  })
+  return memory === null ? lines : [...lines, ['memory', fieldsText(memory)]]
+}
+
+function fieldsText({ fields, values }: FieldsSeen): string {
+  if (fields.length === 0) return 'nothing'
+  if (values === null) return fields.join(', ')
+  return fields.map((name, i) => `${name} ${JSON.stringify(values[i])}`).join(', ')
 }
 
 export function nodeDocument(row: NodeRow, { waitsFor, movedBy }: WaitReason) {

@@ -79,6 +79,9 @@ export class Recording {
         // The row says who is registered all the same.
         for (const of of ['node', 'calls']) this.#unsay(`${of}/${entry.nodeId}`)
         return true
+      case 'state':
+        // Nobody has asked for it.
+        return false
       case 'unregistered':
         for (const of of ['first', 'row', 'node', 'calls']) this.#unsay(`${of}/${entry.nodeId}`)
         return true

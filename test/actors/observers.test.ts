@@ -1,6 +1,8 @@
 /** Privileged observers (§4): a scheduling function sees all of its node's state, and writes none of it. */
 import test, { type ExecutionContext } from 'ava'
+import type { HostSettings } from '../../actors/base/settings.js'
 import { collectionNames } from '../../actors/state/collectionNames.js'
+import type { InspectionFilter, Seen } from '../../core/inspection/inspection.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import {
   command,
@@ -15,7 +17,7 @@ import {
 } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { codeOf, type Gate, gate, TestSystem } from '../support/testSystem.js'
+import { codeOf, type Gate, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { NotesV1, NotesV2, toV2, toV3 } from './notesClasses.js'
 
 /** The view of the schedule of an upgrade that waits. */
@@ -127,8 +129,8 @@ class DeskV2 extends DeskV1 {
   static override readonly className: string = 'Desk.v2'
 }
 
-async function oneDesk(t: ExecutionContext) {
-  const system = await TestSystem.start(t)
+async function oneDesk(t: ExecutionContext, settings: Settings = {}) {
+  const system = await TestSystem.start(t, settings)
   const id = system.name
   busy.set(id, gate())
   t.teardown(() => busy.get(id)!.open())
@@ -217,4 +219,97 @@ test('a remote method of that name, as classes of before may have one, stays one
   await system.publish(defineUpgrade({ title: 'Again', classUpgrades: [upgradeClass(upgrade)] }))
   await host.untilPhase('b1', 'scheduled')
   t.is(await (await view()).memory(), null)
+})
+
+type StateSeen = Extract<Seen, { type: 'state' }>
+
+/** One look at the state of nodes. */
+async function looked(t: ExecutionContext, system: TestSystem, nodes: readonly string[], only: InspectionFilter = {}) {
+  const told: StateSeen[] = []
+  const others: Seen[] = []
+  const stop = system.desk.running.operator.look(
+    ({ seen }) => {
+      for (const one of seen)
+        if (one.type === 'state') told.push(one)
+        else others.push(one)
+    },
+    { types: ['state', 'node'], nodes, states: true, ...only },
+  )
+  t.teardown(stop)
+  await until(() => others.length > 0, 'the host tells something')
+  return told
+}
+
+async function starred(t: ExecutionContext, observedState: HostSettings['observedState']) {
+  const system = await TestSystem.start(t, { observedState })
+  const host = await system.host('h1')
+  for (const id of ['n1', 'n2']) await host.node(NotesV1, id)
+  await system.publish(toV2({ schedule: waiting().when }))
+  for (const id of ['n1', 'n2']) await host.untilPhase(id, 'scheduled')
+  const v0 = system.desk.ref(NotesV1, 'n1', { version: 0 })
+  await v0.add('a')
+  await v0.put('k', 'kept')
+  await system.desk.ref(NotesV2, 'n1', { version: 1 }).star(0)
+  return system
+}
+
+test('those who look and ask for it are told the names of all of a node’s state, once, and of no other node', async (t) => {
+  const system = await starred(t, 'names')
+  const told = await looked(t, system, ['n1'])
+  await until(() => told.length > 0, 'the state is told')
+  await system.clock.passes(1_000)
+  t.deepEqual(
+    told.map(({ at: _, ...rest }) => rest),
+    [
+      {
+        type: 'state',
+        nodeId: 'n1',
+        states: [
+          { version: 0, className: 'Notes.v1', isObject: true, collections: ['shelf'], fields: ['notes', 'mood'], values: null },
+          { version: 1, className: 'Notes.v2', isObject: false, collections: [], fields: ['stars'], values: null },
+        ],
+        memory: null,
+      },
+    ],
+  )
+})
+
+test('a host may tell the values too, cut and bounded, or nothing of its nodes’ states', async (t) => {
+  const values = await starred(t, 'values')
+  const told = await looked(t, values, ['n1'])
+  await until(() => told.length > 0, 'the state is told')
+  t.deepEqual(
+    told[0]!.states.map((slot) => slot.values),
+    [[['a'], 'calm'], [{ 0: 1 }]],
+  )
+  const nothing = await starred(t, 'nothing')
+  const untold = await looked(t, nothing, ['n1'])
+  await nothing.clock.passes(5_000)
+  t.deepEqual(untold, [])
+})
+
+test('nobody is told a state who has not asked for it, or does not name the nodes, a few of them', async (t) => {
+  const system = await starred(t, 'values')
+  const many = Array.from({ length: 17 }, (_, i) => `n${i}`)
+  const untold = [
+    await looked(t, system, ['n1'], { states: false }),
+    await looked(t, system, many),
+    await looked(t, system, ['n1'], { nodes: undefined as never }),
+  ]
+  await system.clock.passes(5_000)
+  t.deepEqual(untold, [[], [], []])
+})
+
+test('the state of a busy node is told without its memory, which it is not free to tell', async (t) => {
+  const { system, ref, id, busy } = await oneDesk(t, { observedMs: 50 })
+  const told = await looked(t, system, [id])
+  await until(() => told.length === 1, 'the state is told')
+  t.deepEqual(told[0]!.memory, { fields: ['open'], values: null })
+  const taken = ref.take('letter')
+  await until(() => busy.waiting === 1, 'the call runs')
+  const again = await looked(t, system, [id])
+  await until(() => again.length === 1, 'the state is told')
+  t.deepEqual([again[0]!.memory, again[0]!.states[0]!.fields], [null, ['done']])
+  busy.open()
+  await taken
 })

@@ -9,12 +9,12 @@ import { defaultSettings, type HostSettings } from '../../actors/base/settings.j
 import { isTestTitle } from '../support/testTitles.js'
 
 /**
- * The identity of a host, whom it lets call, and how many of its nodes the operator lets go at
- * once: no bounds of its own.
+ * The identity of a host, whom it lets call, how much of states it tells, and how many of its nodes the
+ * operator lets go at once: no bounds of its own.
  */
-const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit'])
+const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit', 'observedState'])
 
-type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit'>
+type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit' | 'observedState'>
 
 /** The file under test/actors, and the title there. */
 const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {
@@ -132,6 +132,7 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   ],
   sweepKeysPerCommit: ['transformRun', 'slots that nobody needs are swept in transactions within the bound, and no others'],
   phasesKeptMax: ['inspection', 'a host remembers a bounded number of phases'],
+  observedMs: ['observers', 'the state of a busy node is told without its memory, which it is not free to tell'],
   lookersMax: ['inspection', 'at most so many look at once; one more is not told anything and is a dead letter'],
   tellingsMax: ['inspection', 'everything is told only so often, whoever asks; who was told before goes on being told'],
   tellingsMs: ['inspection', 'everything is told only so often, whoever asks; who was told before goes on being told'],

@@ -1,7 +1,7 @@
 /** The text of "node describe" about a node, out of its row alone. */
 import test from 'ava'
 import type { NodeRow } from 'theseus-actors'
-import { describeLines, nodeDocument } from '../../natsctl/commands/nodeDescribe.js'
+import { describeLines, nodeDocument, stateLines } from '../../natsctl/commands/nodeDescribe.js'
 import { waitReasonOf } from '../../natsctl/rollout/waitReason.js'
 
 const row = (change: Partial<NodeRow>): NodeRow => ({
@@ -50,4 +50,21 @@ test('a record that can’t be made is something to wait for', (t) => {
   const { waitsFor, movedBy } = waiting({ reason: 'record "b" of books can’t be made' })
   t.regex(waitsFor!, /a record that it can't make: record "b"/)
   t.is(movedBy[0], 'natsctl rollout undo')
+})
+
+test('the state of a node: its object’s, its simulation objects’, and the memory that its class offers', (t) => {
+  const values = { fields: ['books', 'open'], values: [{ a: 1 }, true] }
+  const states = [
+    { version: 1, className: 'Shelf.v2', isObject: true, collections: ['loans', 'old'], ...values },
+    { version: 0, className: 'Shelf.v1', isObject: false, collections: [], fields: ['mood'], values: null },
+    { version: 2, className: 'Shelf.v3', isObject: false, collections: [], fields: [], values: null },
+  ]
+  t.deepEqual(stateLines({ states, memory: { fields: ['sockets'], values: [3] } }), [
+    ['object', 'Shelf.v2 at version 1: books {"a":1}, open true; collections loans, old'],
+    ['SO', 'Shelf.v1 at version 0: mood'],
+    ['SO', 'Shelf.v3 at version 2: nothing'],
+    ['memory', 'sockets 3'],
+  ])
+  t.deepEqual(stateLines({ states: [], memory: null }), [])
+  t.deepEqual(stateLines(null), [])
 })

@@ -25,6 +25,7 @@ test.before(async () => {
 const reads: readonly (readonly [command: string, names: readonly string[], wideColumn: string])[] = [
   ['node ls', ['node/p1', 'node/p2'], 'DIRECTORY'],
   ['node describe p1', ['node/p1'], 'Pages.v2 at version 1'],
+  ['node describe p1 --state', ['node/p1'], 'object    Pages.v2 at version 1: pages, comments'],
   ['version ls', ['version/0', 'version/1'], 'DEAD SINCE'],
   ['upgrade ls', ['version/1'], 'BYTES'],
   ['history', ['version/1'], 'PREVIOUS'],
