@@ -75,6 +75,12 @@ function lineOf(event: HostEvent): Line {
       const fields = { node: nodeId, class: className, version }
       return { level: 'info', fields, message: `${nodeId} is ${className} of version ${version} from now on` }
     }
+    case 'rewound': {
+      const { nodeId, version, replayed, differing } = event
+      const fields = { node: nodeId, version, replayed, differing }
+      const message = `${nodeId} has replayed ${replayed} operations for version ${version}; ${differing} did not end as before`
+      return { level: differing === 0 ? 'info' : 'warn', fields, message }
+    }
     case 'transport': {
       const { status } = event
       return { level: status === 'disconnected' ? 'error' : 'info', fields: { status }, message: `the transport is ${status}` }

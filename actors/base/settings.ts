@@ -159,6 +159,10 @@ export interface HostSettings {
   readonly passShareMax: number
   readonly passPauseMs: number
   readonly passPauseMsMax: number
+  /**
+   * Operations whose replay was not as before that a node remembers after a rewind; more are counted only.
+   */
+  readonly rewindReportMax: number
   /** Keys deleted in one transaction when unused slots are swept. */
   readonly sweepKeysPerCommit: number
   /** At most so many nodes of a service not serving at once. */
@@ -251,6 +255,7 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   passShareMax: 0.2,
   passPauseMs: 5,
   passPauseMsMax: 1_000,
+  rewindReportMax: 10_000,
   sweepKeysPerCommit: 1_000,
   limit: defaultServiceLimit,
   phasesKeptMax: 10_000,

@@ -21,9 +21,10 @@ import type { Trusts } from '../../core/trust/trustMark.js'
 import { introducedEvents } from '../../core/upgrade/agreement.js'
 import type { ClassRepository } from '../../core/upgrade/classRepository.js'
 import type { Manifest, SignedManifest } from '../../core/upgrade/manifest.js'
+import { restored, reversed } from '../../core/upgrade/reversedUpgrade.js'
 import { isRuntimeInterface, runtimeInterfaces } from '../../core/upgrade/runtimeInterface.js'
 import { takesBack } from '../../core/upgrade/undo.js'
-import { type ClassUpgrade, restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import type { HostSettings } from '../base/settings.js'
 import { Signal } from '../base/signal.js'
@@ -216,6 +217,11 @@ export class UpgradeHistory {
   /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
   isUndo(version: Version): boolean {
     return this.manifests[version - 1]?.undoes === version - 1
+  }
+
+  /** Whether nodes go back to the version before the undone one by their recordings (§8). */
+  isRewind(version: Version): boolean {
+    return this.manifests[version - 1]?.rewinds === true
   }
 
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */

@@ -23,6 +23,7 @@ import {
   reasonSeen,
   type Seen,
 } from '../../core/inspection/inspection.js'
+import { differencesSeenMax } from '../../core/inspection/rewoundSeen.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
 import { actorEvent, type StatechartEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
@@ -32,6 +33,8 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
+import { Journal } from '../state/journal.js'
+import { differencesOf, readReport } from '../state/rewindReport.js'
 import { InspectionPublisher } from './inspectionPublisher.js'
 import { InspectionQueue } from './inspectionQueue.js'
 import { type InspectedNode, NodeChanges } from './nodeChanges.js'
@@ -78,6 +81,7 @@ export class Inspection {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly notify: HostObserver,
+    @inject(Journal) private readonly journal: Pick<Journal, 'get' | 'range'>,
   ) {
     this.#phases = new InspectionQueue(settings.phasesKeptMax)
     this.#news = new InspectionQueue(settings.seenQueueMax)
@@ -202,7 +206,8 @@ export class Inspection {
   #tellAll(viewer: string, only: InspectionFilter): void {
     const now = this.clock.now()
     const managers = [...this.#managers].map((manager) => this.#of(manager, actorEvent(manager.actor)))
-    const all = [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers]
+    const rewound = only.types?.includes('rewound') ? this.#rewound(now, only) : []
+    const all = [...(this.#nodes?.all(now) ?? []), ...this.#phases.all(), ...managers, ...rewound]
     this.#publisher.one(
       viewer,
       all.filter((seen) => isWanted(seen, only)),
@@ -221,6 +226,23 @@ export class Inspection {
       // A node that stops is not looked at any more.
       () => {},
     )
+  }
+
+  /** The report of each node's newest rewind. */
+  #rewound(at: number, { nodes }: InspectionFilter): readonly Seen[] {
+    if (this.settings.observedState === 'nothing') return []
+    const wanted = (this.#nodes?.ids ?? []).filter((nodeId) => nodes?.includes(nodeId) ?? true)
+    return wanted.flatMap((nodeId) => {
+      const report = readReport(this.journal, nodeId)
+      if (report === undefined) return []
+      const kept = [...differencesOf(this.journal, nodeId)]
+      const seen = (from: number): Seen => {
+        const differences = kept.slice(from, from + differencesSeenMax)
+        return { type: 'rewound', at, nodeId, ...report, told: kept.length, from, differences }
+      }
+      const parts = Math.max(1, Math.ceil(kept.length / differencesSeenMax))
+      return Array.from({ length: parts }, (_, part) => seen(part * differencesSeenMax))
+    })
   }
 
   #wake(): void {

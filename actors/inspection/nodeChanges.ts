@@ -36,6 +36,10 @@ export class NodeChanges {
     private readonly hostId: string,
   ) {}
 
+  get ids(): readonly string[] {
+    return [...this.nodes.keys()]
+  }
+
   all(at: number): readonly NodeSeen[] {
     return [...this.nodes.values()].map((node) => this.#seen(node, at))
   }

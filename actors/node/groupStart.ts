@@ -7,7 +7,7 @@ import type { Version } from '../../core/base/ids.js'
 import { checkGroup, checkSameMembers, type GroupClasses, type GroupRecord, memberId } from '../../core/model/groupRecord.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
 import { type Generation, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
-import { groupAfterCrash } from '../../core/upgrade/generations.js'
+import { continued, groupAfterCrash } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { commitTogether } from '../software/nodeRecordStore.js'
@@ -83,7 +83,7 @@ async function revive(services: HostServices, name: string, members: readonly Me
     throw new Fault('config.invalid', `group ${name} has lost its member ${nodeId}: restore the state directory of its host`)
   })
   for (const record of stored) await load(services, record, start)
-  const counted = stored.map((record) => ({ ...record, incarnation: record.incarnation + 1 }))
+  const counted = stored.map((record) => continued(record, record.incarnation + 1))
   const nodes = assemble(services, name, groupAfterCrash(counted, startTriesMax), false, start)
   await commit(services, nodes)
   for (const node of nodes) await claim(services, node, start)

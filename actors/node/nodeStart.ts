@@ -9,7 +9,7 @@ import { type GroupRecord, partsOfId } from '../../core/model/groupRecord.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
 import { clientService, type NodeRow, type NodeStatus } from '../../core/model/nodeRow.js'
-import { afterCrash, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
+import { afterCrash, continued, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
@@ -67,7 +67,7 @@ export function checkStored(definition: NodeClass, stored: Uint8Array): NodeReco
  */
 async function revive(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<Node> {
   await load(services, stored, start)
-  const record = afterCrash({ ...stored, incarnation: stored.incarnation + 1 }, startTriesMax)
+  const record = afterCrash(continued(stored, stored.incarnation + 1), startTriesMax)
   const node = new Node(services, record, false)
   start.made(node)
   return orStopped(node, async () => {
@@ -81,8 +81,10 @@ async function revive(services: HostServices, stored: NodeRecord, start: NodeSta
 export async function load(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<void> {
   const lineage = services.classes.lineage(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
-  const unmade = [stored.generation, stored.previous].flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
-  const oldest = Math.min(stored.oldest, ...unmade)
+  const kept = stored.rewind?.phase === 'recording' ? stored.rewind : undefined
+  const generations = [stored.generation, stored.previous, kept?.kept]
+  const unmade = generations.flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
+  const oldest = Math.min(stored.oldest, kept?.oldest ?? stored.oldest, ...unmade)
   await start.unlessStopped(services.classes.load(lineage, oldest, stored.newest))
   await start.unlessStopped(askBriefly(services))
 }

@@ -8,7 +8,8 @@ import type { Phase } from '../../core/base/phases.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { NodeSnapshot } from '../../core/inspection/hostStatus.js'
 import { describeClass } from '../../core/model/nodeObject.js'
-import type { NodeFigures, RecordsUnmade } from '../../core/model/nodeRow.js'
+import type { NodeRecord } from '../../core/model/nodeRecord.js'
+import type { NodeFigures, NodeRow, RecordsUnmade } from '../../core/model/nodeRow.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
 import { usesOf } from '../../core/upgrade/agreement.js'
@@ -94,6 +95,7 @@ export class NodeStatus {
       since: clock.now(),
       ...(this.node.group === undefined ? {} : { group: this.node.group.name }),
       ...(uses.length === 0 ? {} : { uses }),
+      ...rewindRow(recordStore.record),
       // Renewed with the lease; until then nobody is to think that all are made.
       ...(this.records === null ? {} : { figures: this.figures! }),
     })
@@ -146,4 +148,9 @@ export class NodeStatus {
   follow(isDone: () => boolean): void {
     if (!isDone()) this.#followers = this.#followers.concat(isDone)
   }
+}
+
+function rewindRow({ rewind }: NodeRecord): Pick<NodeRow, 'rewind'> {
+  if (rewind === undefined) return {}
+  return { rewind: rewind.phase === 'recording' ? { untilMs: rewind.untilMs } : { ended: rewind.reason } }
 }

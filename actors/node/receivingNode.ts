@@ -102,6 +102,10 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     return this.node.state
   }
 
+  get recorder() {
+    return this.node.software.recorder
+  }
+
   get departures(): Departures {
     return this.node.departures
   }

@@ -28,7 +28,7 @@ import { UpgradeServerClient } from '../history/upgradeServerClient.js'
 import { type InspectionBatch, InspectionClient } from '../inspection/inspectionClient.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
-import { type BuiltUpgrade, Publisher, type PublishOptions } from './publisher.js'
+import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
 
 /** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
 const serversAsked = 16
@@ -107,9 +107,7 @@ export class Operator {
    * With `version`, only that one is undone: one that is undone already stays so, and the answer is the
    * version that undid it; `upgrade.conflict` if it is not the newest any more.
    */
-  undo(
-    options: Omit<PublishOptions, 'upgraders' | 'need' | 'asVersion'> & { readonly version?: Version } = {},
-  ): Promise<Version> {
+  undo(options: UndoOptions = {}): Promise<Version> {
     return this.#publisher.undo(options)
   }
 

@@ -50,6 +50,18 @@ export interface PublishOptions {
   readonly asVersion?: Version
 }
 
+export interface UndoOptions {
+  /** Why; kept in the history. */
+  readonly reason?: string
+  /** The version that is undone, the newest; where it is left out, whichever that is. */
+  readonly version?: Version
+  /**
+   * Nodes bring back the state of before their flip, and carry out again what was done since (§8). Those that
+   * have no whole recording go back by the inverse.
+   */
+  readonly rewind?: boolean
+}
+
 /** How often a publication is tried when another one comes in between. */
 const publishTriesMax = 5
 
@@ -90,9 +102,7 @@ export class Publisher {
     return version
   }
 
-  undo(
-    options: Omit<PublishOptions, 'upgraders' | 'need' | 'asVersion'> & { readonly version?: Version } = {},
-  ): Promise<Version> {
+  undo(options: UndoOptions = {}): Promise<Version> {
     return this.#install(options, async (newest) => {
       const history =
         newest === 0 ? [] : (await this.services.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
@@ -102,7 +112,9 @@ export class Publisher {
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
       if (levelIn(history[newest - 1]!) !== null)
         throw new Fault('upgrade.invalid', `version ${newest} has raised the level, which is never lowered: it can't be undone`)
-      return { ...undoDraft(history[newest - 1]!, history), undoes: newest }
+      const rewinds = options.rewind === true
+      const draft = { ...undoDraft(history[newest - 1]!, history, rewinds), undoes: newest }
+      return rewinds ? { ...draft, rewinds } : draft
     })
   }
 
@@ -149,20 +161,23 @@ export class Publisher {
 
   async #install(
     { reason, upgraders, need, level = null }: PublishOptions & { readonly level?: Level | null },
-    draftAfter: (newest: Version) => Promise<(ManifestDraft & Pick<Manifest, 'undoes'>) | { readonly installed: Version }>,
+    draftAfter: (
+      newest: Version,
+    ) => Promise<(ManifestDraft & Pick<Manifest, 'undoes' | 'rewinds'>) | { readonly installed: Version }>,
   ): Promise<Version> {
     const { clock, documents, server, settings, signing } = this.services
     for (let tries = 1; ; tries++) {
       const head = await server.head()
       const draft = await draftAfter(head.version)
       if ('installed' in draft) return draft.installed
-      const { undoes, ...built } = draft
+      const { undoes, rewinds, ...built } = draft
       const version = head.version + 1
       const identity = identityAt(signing.trust, version)
       const keys = upgraders?.map((each) => (typeof each === 'string' ? { key: each } : each))
       const ends = keys?.flatMap(({ key, until }) => (until === undefined ? [] : [[key, until] as const])) ?? []
       const manifest = manifestOf(built, {
         ...{ identity, system: settings.system, version, previous: head.digest, undoes },
+        ...(rewinds === true ? { rewinds } : {}),
         ...{ reason: reason ?? null, createdAt: rfc3339(clock.now()) },
         ...{ upgrader: signing.upgraders[0]?.publicKey ?? null, upgraders: keys?.map(({ key }) => key) ?? null },
         ...{ until: Object.fromEntries(ends), need: need ?? null, level, release },

@@ -4,6 +4,7 @@ import type { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
 import type { Roles } from '../../core/model/allow.js'
+import type { MethodKind } from '../../core/model/methods.js'
 import type { Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Replier } from '../../core/wire/envelope.js'
@@ -13,7 +14,25 @@ import type { TimerWheel } from '../timerWheel.js'
 import type { Denials } from './denials.js'
 import type { IncomingCall } from './incomingCall.js'
 
+/** A call that is being recorded (W1). */
+export interface RecordedTurn {
+  /** A call has run inside it. */
+  ranInside(method: string): void
+  /** The value that its caller is told. */
+  told(value: unknown): void
+  /** It has succeeded: to be called in the turn that keeps what it wrote. */
+  keep(): void
+  drop(): void
+}
+
+export interface TurnRecorder {
+  /** Undefined for a call that need not be recorded. */
+  begin(call: IncomingCall, kind: MethodKind): RecordedTurn | undefined
+}
+
 export interface Callee {
+  /** Set while the node records what it does. */
+  readonly recorder: TurnRecorder | undefined
   readonly chain: ObjectChain
   readonly state: NodeState
   readonly replier: Replier

@@ -19,6 +19,7 @@ import type { RunningCall } from '../calls/runningCall.js'
 import { tooEarly } from '../state/departures.js'
 import type { Ticket } from '../state/nodeState.js'
 import { answerTo, CallFailure, CallResult } from './callEnds.js'
+import type { RecordedTurn } from './callee.js'
 import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, waitedTooLong, wrongClass } from './callFaults.js'
 import { isImmutable } from './immutableValue.js'
 import type { Turn } from './mailbox.js'
@@ -36,6 +37,8 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   /** Those of the link that answers it. */
   #receivers: readonly Receiver[] = nobody
   #ticket: Ticket = 0
+  /** Undefined but on a node that records what it does (W1). */
+  #recorded: RecordedTurn | undefined
   /** Why it can't succeed any more: a call inside it failed after it may have written. */
   #doomed: Fault | undefined
   #beganMs = 0
@@ -83,6 +86,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     if (entry === undefined) return
     this.#ticket = callee.state.begin(entry.kind)
     this.#isCommand = entry.kind === 'command'
+    if (callee.recorder !== undefined) this.#recorded = callee.recorder.begin(this, entry.kind)
     this.#hasBegun = true
     let result: unknown
     try {
@@ -126,6 +130,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.#isCommand = entry.kind === 'command'
     this.#outer = outer
     const inside = (outer.#inside ??= new NestedCalls())
+    outer.#recorded?.ranInside(this.envelope.method)
     const finished = (value: unknown) => {
       try {
         const packed = this.answers === undefined ? undefined : this.#packed(entry, value)
@@ -278,15 +283,18 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     if (this.#inside?.isEmpty === false)
       return this.#failed(new InvariantViolation(`C2: ${this.envelope.method} would end before a call that runs inside it`))
     if (this.#doomed !== undefined) return this.#failed(this.#doomed)
-    if (entry.kind === 'query' && this.callee.departures.isOpen) return this.#answered(entry, value)
+    if (entry.kind === 'query' && this.#recorded === undefined && this.callee.departures.isOpen)
+      return this.#answered(entry, value)
     const { answers, callee, envelope } = this
     const { replier } = callee
     let packed: Uint8Array | undefined
     try {
       // Packed now: a later command may change what the result refers to.
       if (answers !== undefined && !isImmutable(value)) packed = this.#packed(entry, value)
+      if (answers !== undefined) this.#recorded?.told(value)
       // C3: a command that was left behind is not acknowledged.
-      if (!callee.state.keep(this.#ticket) && entry.kind === 'command') throw leftBehind(replier.node, undefined)
+      if (callee.state.keep(this.#ticket)) this.#recorded?.keep()
+      else if (entry.kind === 'command') throw leftBehind(replier.node, undefined)
     } catch (error) {
       return this.#failed(error)
     }
@@ -338,6 +346,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const { spoilt } = callee.state
     const fault = this.#faultOf(error)
     if (this.#givenUp !== undefined) for (const giveUp of this.#givenUp) giveUp()
+    this.#recorded?.drop()
     const written = callee.state.drop(this.#ticket)
     if (isInvariantViolation(error)) {
       this.#inside?.settle(toFault(error, 'application.error'))

@@ -14,7 +14,8 @@ import type { Generation, StateSlot } from '../../core/model/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Simulation, SimulationThis } from '../../core/model/simulation.js'
 import type { ChainPlan, PlannedLink } from '../../core/upgrade/chainPlan.js'
-import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
+import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
+import { LiveContext, type RunningObject } from './liveObject.js'
 import { watchedTable } from './watchedTable.js'
 
 export interface LiveChain {

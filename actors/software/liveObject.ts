@@ -5,7 +5,6 @@
 
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
-import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Collection } from '../../core/model/collection.js'
 import type { EventType } from '../../core/model/event.js'
 import type { Receiver } from '../../core/model/methodTable.js'
@@ -19,42 +18,11 @@ import {
   type ObjectContext,
 } from '../../core/model/nodeObject.js'
 import type { StateSlot } from '../../core/model/nodeRecord.js'
-import type { Tally } from '../../core/model/objectChain.js'
 import { undeclared, undeclaredNeighbour } from '../../core/model/undeclaredCalls.js'
-import type { Clock } from '../../core/ports/clock.js'
-import type { Random } from '../../core/ports/random.js'
 import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import { copied } from '../../core/wire/copied.js'
-import type { RunningCall } from '../calls/runningCall.js'
-import type { UpgradeLayer } from '../calls/upgradeLayer.js'
-import { type DueTimer, ObjectTimers } from '../serving/objectTimers.js'
-import type { NodeState } from '../state/nodeState.js'
-
-export interface ObjectEnvironment {
-  readonly nodeId: string
-  readonly layer: UpgradeLayer
-  readonly state: NodeState
-  readonly clock: Clock
-  readonly random: Random
-  /** Timers that one object may have. */
-  readonly timersMax: number
-  /**
-   * Puts a timer's call into the mailbox: of the SO's own version, or, for null, of the object's own method.
-   */
-  callSelf(timer: DueTimer, label: Version | null, method: string, args: readonly unknown[]): void
-  /**
-   * Where the calls of a version are counted: those that the object answers, and those that go
-   * through simulation objects.
-   */
-  tally(version: Version, isSimulated: boolean): Tally
-  readonly telemetry: Telemetry | undefined
-  /** The trace context of the running call. */
-  readonly trace: string | null
-  /** The call that is being answered. */
-  readonly running: RunningCall | undefined
-  /** The version that the node runs. */
-  readonly version: Version
-}
+import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
+import { ObjectTimers } from '../serving/objectTimers.js'
 
 /**
  * In the hands of user code: what it stands on is `#private`, or an object could reach the store and the

@@ -7,6 +7,7 @@
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
+import type { Phase } from '../../core/base/phases.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import { contextKey, describeClass, type Lifecycle } from '../../core/model/nodeObject.js'
 import type { Generation } from '../../core/model/nodeRecord.js'
@@ -18,16 +19,20 @@ import type { HostSettings } from '../base/settings.js'
 import { within } from '../base/timeouts.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
+import { RecordedEnvironment } from '../rewind/recordedEnvironment.js'
+import { Recorder, type RecorderServices } from '../rewind/recorder.js'
+import type { ObjectApart } from '../rewind/replay.js'
 import type { Mailbox } from '../serving/mailbox.js'
+import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
 import type { Departures } from '../state/departures.js'
 import { buildChain, type LiveSimulation } from './liveChain.js'
-import { LiveContext, type ObjectEnvironment, type RunningObject } from './liveObject.js'
+import { LiveContext, type RunningObject } from './liveObject.js'
 import type { NodeRecordStore } from './nodeRecordStore.js'
 import type { ObjectFactory } from './objectFactory.js'
 import { type Memory, observedMemory } from './observedMemory.js'
 
 /** Of its host, for objects and SOs. */
-export interface SoftwareServices {
+export interface SoftwareServices extends RecorderServices {
   readonly classes: ClassRegistry
   readonly settings: HostSettings
   readonly clock: Clock
@@ -47,6 +52,9 @@ export interface SoftwareNode extends ObjectEnvironment {
   readonly running: RunningCall | undefined
   /** The chain is another. */
   chainChanged(chain: ObjectChain): void
+  readonly phase: Phase
+  /** Its row says until when it can be rewound. */
+  report(phase: Phase, target: null, reason: null): void
 }
 
 export class NodeSoftware {
@@ -58,6 +66,9 @@ export class NodeSoftware {
    * `stop()` sends at once.
    */
   #changeover: RunningCall | undefined
+  /** Set while what the object does is recorded, and its surroundings then (W1). */
+  #recorder: Recorder | undefined
+  #recorded: ObjectEnvironment | undefined
   /** Why the version after the chain's newest is not answered, if its upgrade was rejected. */
   #rejected: Fault | undefined
   #observing: Promise<Memory | null> | undefined
@@ -108,13 +119,65 @@ export class NodeSoftware {
 
   /** Makes the object over a generation's state, without starting it. */
   make(generation: Generation): RunningObject {
+    return this.#make(generation, this.#around())
+  }
+
+  #make(generation: Generation, around: ObjectEnvironment): RunningObject {
     const { node, services } = this
     const definition = services.classes.definitionAt(this.recordStore.lineage(services.classes), generation.version)
     const instance = services.objects.construct(definition) as unknown as Lifecycle
-    const context = new LiveContext(instance, node, generation.object, null, describeClass(definition))
+    const context = new LiveContext(instance, around, generation.object, null, describeClass(definition))
     instance[contextKey] = context
     node.state.open(generation.object, instance)
     return { instance, definition, context }
+  }
+
+  /** The recorder of what the object does, if that is recorded. */
+  get recorder(): Recorder | undefined {
+    return this.#recorder
+  }
+
+  /** The surroundings of what is made now: those of the node, or ones that record. */
+  #around(): ObjectEnvironment {
+    const { rewind, generation } = this.recordStore.record
+    const isRecorded = rewind?.phase === 'recording' && rewind.target === generation.version
+    if (this.#recorder !== undefined && (!isRecorded || this.#recorder.isOver)) this.#stopRecording()
+    if (!isRecorded) return this.node
+    if (this.#recorder === undefined) {
+      const { recordStore, node } = this
+      const ended = () => {
+        this.#stopRecording()
+        if (node.phase === 'current') node.report('current', null, null)
+      }
+      this.#recorder = new Recorder(this.services, { state: node.state, recordStore, recordingEnded: ended }, rewind)
+      this.#recorded = new RecordedEnvironment(node, this.#recorder)
+    }
+    return this.#recorded!
+  }
+
+  #stopRecording(): void {
+    this.#recorder?.stop()
+    this.#recorder = undefined
+    this.#recorded = undefined
+  }
+
+  /** An object of another generation, while the node has none: what it has done is carried out once more. */
+  apart(generation: Generation, oldest: Version, around: ObjectEnvironment): ObjectApart {
+    invariant(this.#object === undefined, `${this.node.nodeId}: a replay runs beside the object`)
+    const { classes } = this.services
+    const { newest } = this.recordStore.record
+    const lineage = this.recordStore.lineage(classes)
+    const object = this.#make(generation, around)
+    const steps: Step[] = []
+    for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(lineage, v))
+    const plan = planChain(generation.version, oldest, steps, undefined, (of) => generation.simulations[of] !== undefined)
+    const { chain, simulations } = buildChain(plan, generation, object, (v) => classes.definitionAt(lineage, v), around, [])
+    const end = () => {
+      object.context.stop()
+      for (const { context } of simulations) context.stop()
+      this.node.state.closeAll()
+    }
+    return { instance: object.instance, chain, end }
   }
 
   /** Puts the object into its place; the chain is rebuilt around it. */
@@ -202,6 +265,7 @@ export class NodeSoftware {
     object.context.stop()
     for (const { context } of this.#simulations) context.stop()
     this.#simulations = none
+    this.#stopRecording()
     this.node.state.closeAll()
   }
 
@@ -217,7 +281,7 @@ export class NodeSoftware {
     for (let v = oldest + 1; v <= newest; v++) steps.push(classes.step(lineage, v))
     const plan = planChain(generation.version, oldest, steps, this.#rejected, (of) => generation.simulations[of] !== undefined)
     const classAt = (v: Version) => classes.definitionAt(lineage, v)
-    const live = buildChain(plan, generation, this.#object!, classAt, this.node, this.#simulations)
+    const live = buildChain(plan, generation, this.#object!, classAt, this.#around(), this.#simulations)
     this.#chain = live.chain
     this.#simulations = live.simulations.length === 0 ? none : live.simulations
     this.node.chainChanged(live.chain)

@@ -6,7 +6,7 @@
 import type { MethodTable } from '../../core/model/methodTable.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import type { PlannedLink } from '../../core/upgrade/chainPlan.js'
-import type { ObjectEnvironment } from './liveObject.js'
+import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
 
 type PlannedSimulation = Extract<PlannedLink, { readonly so: Simulation }>
 

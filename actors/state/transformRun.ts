@@ -11,7 +11,7 @@ import type { RecordRules } from '../../core/model/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
+import { copiedSlots, nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack } from '../../core/wire/codec.js'
 import { checkRoot } from '../../core/wire/plain.js'
@@ -63,6 +63,7 @@ export async function runTransform(
       })
       writer.write(keys.root(nodeId, past), pack(initial, 'the past-SO’s initial state'))
     }
+    if (upgrade.rewind !== null) await copyInto(writer, nodeId, copiedSlots(old, next), journal)
     await writer.flush()
     return next
   } catch (error) {
@@ -105,6 +106,49 @@ export async function sweepStateSlots(
     }
     if (unused.length > 0) await journal.commit(unused.map((key) => [key, null] as const))
     next = following
+  }
+}
+
+/** Deletes a range of keys, in bounded transactions. */
+export async function sweepRange(from: string, to: string, journal: Journal, settings: HostSettings): Promise<void> {
+  for (;;) {
+    const found: string[] = []
+    for (const [key] of journal.range(from, to)) {
+      found.push(key)
+      if (found.length >= settings.sweepKeysPerCommit) break
+    }
+    if (found.length === 0) return
+    await journal.commit(found.map((key) => [key, null] as const))
+  }
+}
+
+/** Copies slots as they are, to the last byte, in bounded transactions. Ends with everything on disk. */
+export async function copySlots(
+  nodeId: string,
+  slots: readonly (readonly [from: StateSlot, to: StateSlot])[],
+  journal: Journal,
+  clock: Clock,
+  settings: HostSettings,
+  given: GivenUp,
+): Promise<void> {
+  const writer = new BoundedWriter(journal, clock, settings, given)
+  await copyInto(writer, nodeId, slots, journal)
+  await writer.flush()
+}
+
+async function copyInto(
+  writer: BoundedWriter,
+  nodeId: string,
+  slots: readonly (readonly [from: StateSlot, to: StateSlot])[],
+  journal: Journal,
+): Promise<void> {
+  for (const [from, to] of slots) {
+    const [first, end] = keys.stateSlot(nodeId, from)
+    const [into] = keys.stateSlot(nodeId, to)
+    for (const [key, value] of journal.range(first, end)) {
+      writer.write(into + key.slice(first.length), value)
+      if (writer.isFull) await writer.room()
+    }
   }
 }
 

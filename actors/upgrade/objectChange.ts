@@ -5,12 +5,25 @@
 import { Fault, toFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
-import type { Generation, NodeRecord } from '../../core/model/nodeRecord.js'
-import { flipped, flippedBack, isLeftBehind, isUnfinished, recovering, started } from '../../core/upgrade/generations.js'
+import { type Generation, keys, type NodeRecord, type Recording } from '../../core/model/nodeRecord.js'
+import {
+  flipped,
+  flippedBack,
+  isLeftBehind,
+  isUnfinished,
+  keptApart,
+  recordingOf,
+  recovering,
+  rewoundGeneration,
+  slotsBetween,
+  started,
+  wholeRecording,
+} from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
+import { Replay } from '../rewind/replay.js'
 import type { RunningObject } from '../software/liveObject.js'
 import type { BatchNumber } from '../state/journal.js'
-import { runTransform, sweepStateSlots } from '../state/transformRun.js'
+import { copySlots, type GivenUp, runTransform, sweepRange, sweepStateSlots } from '../state/transformRun.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
 import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
 
@@ -108,23 +121,51 @@ export class ObjectChange {
       },
     }
     this.#transformed = node.state.batch
-    const running = runTransform(
-      node.id,
-      node.recordStore.record.generation,
-      classUpgradeOf(this.node, this.target),
-      history.isUndo(this.target),
-      node.state,
-      journal,
-      clock,
-      settings,
-      given,
-    )
-    const late = () => new Fault('upgrade.transform', `the transform did not finish in ${transformTimeoutMs} ms`)
+    const recording = history.isRewind(this.target) ? wholeRecording(node.recordStore.record, this.target - 1) : undefined
+    const running =
+      recording !== undefined
+        ? this.#rewind(recording, given)
+        : runTransform(
+            node.id,
+            node.recordStore.record.generation,
+            classUpgradeOf(this.node, this.target),
+            history.isUndo(this.target),
+            node.state,
+            journal,
+            clock,
+            settings,
+            given,
+          )
+    const what = recording === undefined ? 'transform' : 'replay'
+    const late = () => new Fault('upgrade.transform', `the ${what} did not finish in ${transformTimeoutMs} ms`)
     try {
       this.#next = await within(clock, transformTimeoutMs, running, late)
     } finally {
       isOver = true
     }
+  }
+
+  /** W2. The state of before the flip, with all that has been done since. */
+  async #rewind(recording: Recording, given: GivenUp): Promise<Generation> {
+    const { node } = this
+    const { clock, journal, settings, history, observe } = node.services
+    const { recordStore } = node
+    const apart = keptApart(recordStore.record, recording)
+    if (apart !== undefined) {
+      await copySlots(node.id, slotsBetween(recording.kept, apart.kept), journal, clock, settings, given)
+      await recordStore.commit({ ...recordStore.record, rewind: apart })
+    }
+    const whole = apart ?? recording
+    recordStore.consider(whole.kept)
+    try {
+      const replay = new Replay(node.services, node.software, node, whole, given)
+      const { replayed, differing } = await replay.run()
+      this.#transformed = node.state.batch
+      observe({ type: 'rewound', nodeId: node.id, version: this.target, replayed, differing })
+    } finally {
+      recordStore.considerNone()
+    }
+    return rewoundGeneration(recordStore.record, whole, history.isUndo(recording.target))
   }
 
   /** Builds the new object over the new generation and asks it; it sends nothing. */
@@ -155,7 +196,12 @@ export class ObjectChange {
     invariant(node.state.batch === this.#transformed, `C7: ${node.id} was written to after its transform had read it`)
     // A write from here on would be seen before the flip, and not after it.
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
-    await this.shared.commit(() => flipped(node.recordStore.record, next))
+    const { record } = node.recordStore
+    const { rewind } = classUpgradeOf(this.node, this.target)
+    const recording = rewind === null ? undefined : recordingOf(record, next, rewind, node.services.clock.now())
+    await this.shared.commit(() => flipped(node.recordStore.record, next, recording))
+    // Made before anything was recorded: the object that serves is another one.
+    if (recording !== undefined) this.#forgetChecked()
     node.recordStore.considerNone()
     node.services.observe({ type: 'flipped', nodeId: node.id, version: next.version, className: next.className })
   }
@@ -192,14 +238,17 @@ export class ObjectChange {
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
-    sweepStateSlots(
-      node.id,
-      (of) => isLeftBehind(node.recordStore.record, of),
-      node.services.journal,
-      node.services.settings,
-    ).catch((error) => {
+    this.#sweepOld().catch((error) => {
       node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
     })
+  }
+
+  async #sweepOld(): Promise<void> {
+    const { node } = this
+    const { journal, settings } = node.services
+    await sweepStateSlots(node.id, (of) => isLeftBehind(node.recordStore.record, of), journal, settings)
+    // Those of a recording that this upgrade has ended.
+    await sweepRange(keys.allOperations(node.id)[0], keys.operations(node.id, this.target)[0], journal, settings)
   }
 
   /** After a few failed starts one commit moves the pointer back. */
@@ -216,14 +265,18 @@ export class ObjectChange {
    * generation is swept.
    */
   async returnToOld(): Promise<void> {
-    this.#checked?.context.stop()
-    this.#checked = undefined
+    this.#forgetChecked()
     this.#next = undefined
     this.node.recordStore.considerNone()
     this.node.software.discard()
     this.node.state.closeAll()
     await this.#startOld()
     this.#sweeping = this.#sweepUnfinished()
+  }
+
+  #forgetChecked(): void {
+    this.#checked?.context.stop()
+    this.#checked = undefined
   }
 
   /**

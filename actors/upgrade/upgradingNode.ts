@@ -13,6 +13,7 @@ import type { Intake } from '../history/intake.js'
 import type { Controls } from '../registration/controls.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
 import type { Mailbox, Turn } from '../serving/mailbox.js'
+import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
 import type { Journal } from '../state/journal.js'
@@ -35,7 +36,7 @@ export interface UpgradeServices extends AdmissionServices {
 }
 
 /** The parts of its node that an upgrade needs. */
-export interface UpgradingNode {
+export interface UpgradingNode extends ObjectEnvironment {
   readonly id: string
   readonly services: UpgradeServices
   readonly recordStore: NodeRecordStore

@@ -108,6 +108,7 @@ export const faultCodes = {
   },
   'upgrade.check': { retryable: false, means: 'the new object’s selfCheck threw' },
   'upgrade.start': { retryable: false, means: 'the new object could not be started' },
+  'upgrade.rewind': { retryable: false, means: 'the operations since the flip can’t be replayed' },
   'upgrade.unreached': {
     retryable: false,
     means: 'the node is stalled or rejected on its way to the version that was waited for',

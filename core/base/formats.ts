@@ -37,6 +37,8 @@ export const formats = {
   layout: { oldest: 1, newest: 2, first: 2 },
   /** Entries of the audit. Release 0.1.0 passes them over. */
   audit: { oldest: 1, newest: 1, first: 1 },
+  /** Recorded operations, and the report of a rewind, on a host's disk. Release 0.1.0 passes them over. */
+  rewind: { oldest: 1, newest: 1, first: 1 },
 } as const satisfies Record<string, FormatNumbers>
 
 export type FormatName = keyof typeof formats

@@ -22,6 +22,14 @@ export type HostEvent =
       readonly reason: string | null
     }
   | { readonly type: 'flipped'; readonly nodeId: string; readonly version: Version; readonly className: string }
+  /** It has gone back by its recording (§8): so many operations replayed, of which so many not as before. */
+  | {
+      readonly type: 'rewound'
+      readonly nodeId: string
+      readonly version: Version
+      readonly replayed: number
+      readonly differing: number
+    }
   /** The way to the other hosts is there, or gone. */
   | { readonly type: 'transport'; readonly status: TransportStatus }
   | { readonly type: 'learned'; readonly version: Version }

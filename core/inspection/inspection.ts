@@ -9,6 +9,7 @@ import { timeBuckets } from '../base/timeBuckets.js'
 import type { LinkRole } from '../model/objectChain.js'
 import type { ServiceLimit } from '../schedules/serviceLimit.js'
 import type { StatechartEvent } from '../upgrade/statechartEvent.js'
+import { isRewoundSeen, type RewoundSeen } from './rewoundSeen.js'
 
 export interface LinkSeen {
   readonly version: Version
@@ -44,6 +45,7 @@ export type Seen =
   | { readonly type: 'calls'; readonly at: number; readonly nodeId: string; readonly calls: readonly CallsSeen[] }
   | StatechartSeen
   | StateSeen
+  | RewoundSeen
 
 /** A root record, or an object's memory: the names of its fields, and their values where these are told. */
 export interface FieldsSeen {
@@ -260,6 +262,10 @@ function known(seen: Seen): Seen {
       }))
       return { type, at, nodeId, states, memory: memory === null ? null : knownFields(memory) }
     }
+    case 'rewound': {
+      const { type, target, replayed, differing, told, from, differences } = seen
+      return { type, at, nodeId, target, replayed, differing, told, from, differences }
+    }
   }
 }
 
@@ -293,6 +299,8 @@ export function isSeen(value: unknown): value is Seen {
       return (
         Array.isArray(value.states) && value.states.length <= versionsSeenMax && value.states.every(isSlot) && isMemory(value)
       )
+    case 'rewound':
+      return isRewoundSeen(value)
     default:
       return false
   }

@@ -54,6 +54,42 @@ export interface LazySlot {
   readonly passed: number
 }
 
+/**
+ * The way back to the generation before the newest flip (§8: "undo an upgrade, fix it, then somehow replay
+ * the undone operations"). While it is recorded, nobody writes to the kept generation, and all operations
+ * since are kept in order (core/model/recordedOperation.ts).
+ */
+export type Rewind = Recording | EndedRecording
+
+export interface Recording {
+  readonly phase: 'recording'
+  /** The version that the node flipped to, and would go back from. */
+  readonly target: Version
+  /** The state of before, as it was at the flip; with the operations that have been replayed, if any. */
+  readonly kept: Generation
+  /** The oldest version that the kept generation answers. */
+  readonly oldest: Version
+  /** Milliseconds since 1970, by the clock of the node's host. */
+  readonly sinceMs: number
+  readonly untilMs: number
+  readonly operationsMax: number
+  readonly bytesMax: number
+  /** Whether queries are recorded too. */
+  readonly queries: boolean
+  /**
+   * The start of the node that records. A start by a release that does not know recordings counts the
+   * record's `incarnation` alone: then operations are missing.
+   */
+  readonly incarnation: number
+}
+
+export interface EndedRecording {
+  readonly phase: 'ended'
+  readonly target: Version
+  /** Why nobody can go back by it any more. */
+  readonly reason: string
+}
+
 export interface NodeRecord {
   readonly format: typeof recordFormat
   readonly nodeId: string
@@ -75,6 +111,8 @@ export interface NodeRecord {
    * Release 0.1.0 has none.
    */
   readonly heededRetry?: string
+  /** Left out where the newest flip keeps nothing. Releases before 0.2.0 know of none. */
+  readonly rewind?: Rewind
 }
 
 export type UpgradeProgress =
@@ -126,6 +164,13 @@ export const keys = {
   collections: (nodeId: string, of: StateSlot) => [`s/${nodeId}/${of}/c/`, `s/${nodeId}/${of}/c0`] as const,
   stateSlot: (nodeId: string, of: StateSlot) => [`s/${nodeId}/${of}/`, `s/${nodeId}/${of}0`] as const,
   allStateSlots: (nodeId: string) => [`s/${nodeId}/`, `s/${nodeId}0`] as const,
+  /** One that has been recorded since the flip to `target`. */
+  operation: (nodeId: string, target: Version, number: number) => `o/${nodeId}/${digits(target)}/${digits(number)}`,
+  operations: (nodeId: string, target: Version) => [`o/${nodeId}/${digits(target)}/`, `o/${nodeId}/${digits(target)}0`] as const,
+  allOperations: (nodeId: string) => [`o/${nodeId}/`, `o/${nodeId}0`] as const,
+  /** One whose replay did not give what its caller had been told. */
+  difference: (nodeId: string, number: number) => `w/${nodeId}/${digits(number)}`,
+  differences: (nodeId: string) => [`w/${nodeId}/`, `w/${nodeId}0`] as const,
   manifest: (version: Version) => `m/${String(version).padStart(10, '0')}`,
   allManifests: ['m/', 'm0'] as const,
   bundle: (digest: string) => `b/${digest}`,
@@ -149,4 +194,13 @@ export function checkRecord(value: unknown): NodeRecord {
     'config.invalid',
     `node record of format ${(record as { format?: unknown })?.format}: this Theseus reads formats ${numbersRead(formats.record)}`,
   )
+}
+
+function digits(number: number): string {
+  return String(number).padStart(10, '0')
+}
+
+/** The number of an operation, or of a difference, by its key. */
+export function numberOfKey(key: string): number {
+  return Number(key.slice(key.lastIndexOf('/') + 1))
 }

@@ -35,7 +35,15 @@ export interface NodeStatus {
   readonly figures?: NodeFigures
   /** T1. The release of its host and the formats that it reads. Release 0.1.0 leaves it out. */
   readonly software?: Software
+  /** Whether it can be rewound to before its newest flip (§8). Left out where nothing was kept. */
+  readonly rewind?: RewindRow
 }
+
+export type RewindRow =
+  /** Milliseconds since 1970: until when, if its operations are not more than the upgrade says. */
+  | { readonly untilMs: number }
+  /** Why it can't any more. */
+  | { readonly ended: string }
 
 export interface NodeFigures {
   /** Calls that a method has answered, or thrown in. */

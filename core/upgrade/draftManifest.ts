@@ -9,9 +9,10 @@ import { checkAwaited } from '../schedules/awaitedServers.js'
 import { eagerly } from '../schedules/eagerly.js'
 import { checkAgreement, usesOf } from './agreement.js'
 import { type ClassUpgradeEntry, type Manifest, type ManifestDraft, manifestFormat, type SimulationChoice } from './manifest.js'
+import { undoTitle } from './reversedUpgrade.js'
 import { neededInterface } from './runtimeInterface.js'
 import { takesBack } from './undo.js'
-import { type ClassUpgrade, type Upgrade, undoTitle } from './upgrade.js'
+import type { ClassUpgrade, Upgrade } from './upgrade.js'
 
 /**
  * The part of an upgrade's manifest that is known when it is built. Throws `upgrade.invalid` if it leaves a
@@ -53,6 +54,7 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     oldUses: usesOf(old),
     newUses: usesOf(next),
     inverse: upgrade.inverse !== null,
+    ...(upgrade.rewind === null ? {} : { rewind: upgrade.rewind }),
   }
 }
 
@@ -80,16 +82,21 @@ function choiceOf(so: Simulation | NotNeeded | None): SimulationChoice {
  * was: its schedule and its gate too. Throws `upgrade.invalid` if it is a point of no return.
  *
  * @param history the manifests of versions 1, 2, …
+ * @param rewinds nodes go back by their recordings, as far as they have one
  */
-export function undoDraft(undone: Manifest, history: readonly Manifest[] = []): ManifestDraft {
+export function undoDraft(undone: Manifest, history: readonly Manifest[] = [], rewinds = false): ManifestDraft {
   const { title, version, classUpgrades, ...manifest } = undone
   const brought = broughtAgain(undone, history)
-  const without = classUpgrades.find(({ inverse }) => !inverse)
+  const without = classUpgrades.find(({ inverse, rewind }) => !inverse && (!rewinds || rewind === undefined))
   if (without !== undefined)
     throw new Fault(
       'upgrade.invalid',
-      `version ${version} can't be undone: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
+      `version ${version} can't be ${rewinds ? 'rewound' : 'undone'}: class upgrade ${without.oldClass} → ${without.newClass} has no inverse`,
     )
+  if (rewinds && brought !== undefined)
+    throw new Fault('upgrade.invalid', `version ${version} can't be rewound: it takes back what version ${undone.undoes} brought`)
+  if (rewinds && !classUpgrades.some(({ rewind }) => rewind !== undefined))
+    throw new Fault('upgrade.invalid', `version ${version} can't be rewound: none of its class upgrades says "rewind"`)
   const { runtime, bundle } = manifest
   const format = manifestFormat
   if (brought !== undefined)

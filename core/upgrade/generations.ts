@@ -15,6 +15,7 @@ import {
   generationOf,
   type LazySlot,
   type NodeRecord,
+  type Recording,
   recordFormat,
   type StateSlot,
   stateSlot,
@@ -23,10 +24,11 @@ import {
 } from '../model/nodeRecord.js'
 import type { RecordRules } from '../model/recordTransform.js'
 import { isSO } from '../model/simulation.js'
+import type { RewindLimits } from './rewindLimits.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 /** As much of a class upgrade as decides which states there are. */
-export type StatesOfUpgrade = Pick<ClassUpgrade, 'newClass' | 'pastSO' | 'records'>
+export type StatesOfUpgrade = Pick<ClassUpgrade, 'newClass' | 'pastSO' | 'records'> & Partial<Pick<ClassUpgrade, 'rewind'>>
 
 /** One upgrade, as the history has it for a node. */
 export interface UpgradeKind {
@@ -121,7 +123,7 @@ export function advanced(record: NodeRecord, to: Version, undoesNext: boolean): 
   const { [stood]: state, ...kept } = generation.simulations
   const isKept = to === next || state === undefined
   const simulations = isKept ? generation.simulations : { ...kept, [next]: state }
-  return { ...record, upgrade: null, generation: { ...generation, version: to, simulations } }
+  return withoutPast({ ...record, upgrade: null, generation: { ...generation, version: to, simulations } })
 }
 
 // --- An upgrade
@@ -130,10 +132,20 @@ export function advanced(record: NodeRecord, to: Version, undoesNext: boolean): 
 export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes: boolean): Generation {
   const number = old.number + 1
   const version = old.version + 1
-  const { [proxyVersion(version, undoes)]: future, ...kept } = old.simulations
+  const { [proxyVersion(version, undoes)]: future, ...others } = old.simulations
   const object = stateSlot(number, version)
   const past = stateSlot(number, old.version)
   const lazy: Record<StateSlot, LazySlot> = { ...old.lazy }
+  // The old generation is kept as it is: an SO that goes on writes to a copy.
+  const copyOf = (of: Version, slot: StateSlot): StateSlot => {
+    const copy = stateSlot(number, of)
+    if (lazy[slot] !== undefined) lazy[copy] = lazy[slot]
+    return copy
+  }
+  const kept =
+    upgrade.rewind == null
+      ? others
+      : Object.fromEntries(Object.entries(others).map(([of, slot]) => [of, copyOf(Number(of), slot)]))
   const makes = (of: StateSlot, role: LazySlot['role'], rules: RecordRules | null, beside: StateSlot | null) => {
     if (rules === null) return
     const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
@@ -151,10 +163,19 @@ export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes
   return withLazy(generation, lazy)
 }
 
+/** The slots of an SO that the next generation has as copies of the old one's. */
+export function copiedSlots(old: Generation, next: Generation): readonly (readonly [from: StateSlot, to: StateSlot])[] {
+  return Object.entries(next.simulations).flatMap(([of, to]) => {
+    const from = old.simulations[Number(of)]
+    return from === undefined || from === to || Number(of) === old.version ? [] : [[from, to] as const]
+  })
+}
+
 /** The flip: from its commit on the node starts with the new generation, and can still go back. */
-export function flipped(record: NodeRecord, next: Generation): NodeRecord {
+export function flipped(record: NodeRecord, next: Generation, recording?: Recording): NodeRecord {
   const upgrade = { phase: 'recovering', target: next.version, startsFailed: 0 } as const
-  return { ...record, generation: next, previous: record.generation, upgrade }
+  const keeps = recording === undefined ? {} : { rewind: recording }
+  return { ...record, generation: next, previous: record.generation, upgrade, ...keeps }
 }
 
 /** A start of the new object that is about to be tried, after so many that failed. */
@@ -164,14 +185,22 @@ export function recovering(record: NodeRecord, startsFailed: number): NodeRecord
 
 /** The new object has started: the point of no return of this node. */
 export function started(record: NodeRecord): NodeRecord {
-  return { ...record, previous: null, upgrade: null }
+  return withoutPast({ ...record, previous: null, upgrade: null })
+}
+
+/** A way back leads from the version that the node runs, or nowhere. */
+function withoutPast(record: NodeRecord): NodeRecord {
+  const { rewind, ...rest } = record
+  return rewind === undefined || rewind.target === record.generation.version ? record : rest
 }
 
 /** After too many failed starts: the old generation again, and why. */
 export function flippedBack(record: NodeRecord, reason: string): NodeRecord {
   const { previous, generation } = record
   invariant(previous !== null, 'flipping back without an old generation')
-  return { ...record, generation: previous, previous: null, upgrade: { phase: 'stalled', target: generation.version, reason } }
+  const upgrade = { phase: 'stalled', target: generation.version, reason } as const
+  // That of an upgrade which does not take place keeps nothing; that of a rewind is still to be used.
+  return withoutPast({ ...record, generation: previous, previous: null, upgrade })
 }
 
 /**
@@ -216,6 +245,88 @@ function stalledWith(record: NodeRecord, group: readonly NodeRecord[]): NodeReco
   return { ...record, upgrade: stalled.upgrade }
 }
 
+// --- A rewind
+
+/** The recording of a flip to the generation `next` (W1). */
+export function recordingOf(
+  record: NodeRecord,
+  next: Generation,
+  { forMs, operations, bytes, queries }: RewindLimits,
+  nowMs: number,
+): Recording {
+  const { generation: kept, oldest, incarnation } = record
+  const limits = { operationsMax: operations, bytesMax: bytes, queries }
+  return {
+    phase: 'recording',
+    target: next.version,
+    kept,
+    oldest,
+    sinceMs: nowMs,
+    untilMs: nowMs + forMs,
+    ...limits,
+    incarnation,
+  }
+}
+
+/** The recording that leads back from this version, if it is whole. */
+export function wholeRecording({ rewind }: NodeRecord, from: Version): Recording | undefined {
+  return rewind?.phase === 'recording' && rewind.target === from ? rewind : undefined
+}
+
+/** Nobody can go back by it any more. */
+export function recordingEnded(record: NodeRecord, reason: string): NodeRecord {
+  const { rewind } = record
+  return rewind?.phase === 'recording' ? { ...record, rewind: { phase: 'ended', target: rewind.target, reason } } : record
+}
+
+/** The record of a node that comes back: a release that knows no recordings may have run it meanwhile. */
+export function continued(record: NodeRecord, incarnation: number): NodeRecord {
+  const { rewind } = record
+  if (rewind?.phase !== 'recording') return { ...record, incarnation }
+  if (rewind.incarnation !== record.incarnation)
+    return recordingEnded({ ...record, incarnation }, 'an older release, which records nothing, has run the node since')
+  return { ...record, incarnation, rewind: { ...rewind, incarnation } }
+}
+
+/**
+ * The generation of a node that goes back: the kept one, with all operations replayed, as if it had passed
+ * over the upgrade and its undo (`advanced`).
+ *
+ * @param undoesNext whether the version that is undone is an undo itself
+ */
+export function rewoundGeneration(record: NodeRecord, { kept, target }: Recording, undoesNext: boolean): Generation {
+  const { generation } = advanced({ ...record, generation: kept }, target + 1, undoesNext)
+  return { ...generation, number: record.generation.number + 1 }
+}
+
+/**
+ * The kept generation in slots of its own; undefined where it has them. A record of the present generation
+ * that is still to be made is made of the kept ones, and operations that are replayed would change these.
+ */
+export function keptApart(record: NodeRecord, recording: Recording): Recording | undefined {
+  const { generation } = record
+  const { kept } = recording
+  const mine = new Set<StateSlot>([kept.object, ...Object.values(kept.simulations)])
+  const isShared = Object.values(generation.lazy ?? {}).some(({ old, beside }) => mine.has(old) || mine.has(beside!))
+  if (!isShared) return undefined
+  const number = generation.number + 1
+  const lazy: Record<StateSlot, LazySlot> = { ...kept.lazy }
+  const copyOf = (of: StateSlot, version: Version): StateSlot => {
+    const copy = stateSlot(number, version)
+    if (lazy[of] !== undefined) lazy[copy] = lazy[of]
+    return copy
+  }
+  const simulations = Object.fromEntries(Object.entries(kept.simulations).map(([of, slot]) => [of, copyOf(slot, Number(of))]))
+  const apart = { ...kept, object: copyOf(kept.object, kept.version), simulations }
+  return { ...recording, kept: withLazy(apart, lazy) }
+}
+
+/** Which slot of one generation each slot of a copy of it has. */
+export function slotsBetween(from: Generation, to: Generation): readonly (readonly [from: StateSlot, to: StateSlot])[] {
+  const simulations = Object.entries(from.simulations).map(([of, slot]) => [slot, to.simulations[Number(of)]!] as const)
+  return [[from.object, to.object], ...simulations]
+}
+
 // --- After upgrades
 
 /**
@@ -242,12 +353,16 @@ export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Ve
 /** A state that a finished upgrade left: no record names it, and no transform that runs now writes it. */
 export function isLeftBehind(record: NodeRecord, of: StateSlot): boolean {
   if (generationOf(of) > record.generation.number) return false
-  return (
-    !stateSlotsOf(record.generation).includes(of) && (record.previous === null || !stateSlotsOf(record.previous).includes(of))
-  )
+  const { generation, previous } = record
+  const isNamed = [generation, previous].some((named) => named !== null && stateSlotsOf(named).includes(of))
+  return !isNamed && !isKept(record, of)
+}
+
+function isKept({ rewind }: NodeRecord, of: StateSlot): boolean {
+  return rewind?.phase === 'recording' && stateSlotsOf(rewind.kept).includes(of)
 }
 
 /** A state that a failed transform left: the generation after the record's. */
 export function isUnfinished(record: NodeRecord, of: StateSlot): boolean {
-  return generationOf(of) > record.generation.number
+  return generationOf(of) > record.generation.number && !isKept(record, of)
 }

@@ -106,7 +106,7 @@ export function checkUndo(
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
   if (undone.version <= final)
     throw new Fault('upgrade.invalid', `version ${undone.version} is final: the states to go back to are dropped`)
-  const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history)
+  const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history, manifest.rewinds === true)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)
   // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle

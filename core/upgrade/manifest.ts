@@ -16,6 +16,7 @@ import type { Signed } from '../trust/signed.js'
 import { isUpgraderList, looksLikeUpgraderKey, type TrustChange } from '../trust/trust.js'
 import { isIdentity, isNeed, type Need } from '../trust/trustRoot.js'
 import type { GateLimits } from './gateLimits.js'
+import { isRewindLimits, type RewindLimits } from './rewindLimits.js'
 
 /** Classes and events that one class may need. */
 export const usesMax = 256
@@ -53,6 +54,11 @@ export interface ClassUpgradeEntry {
   readonly newUses: readonly string[]
   /** Whether there is a way back. */
   readonly inverse: boolean
+  /**
+   * How far back it can be rewound. Left out where it can't. Releases before 0.2.0 pass it over: they record
+   * nothing.
+   */
+  readonly rewind?: RewindLimits
 }
 
 /** The part that a build knows; the rest is added when it is published. */
@@ -76,6 +82,11 @@ interface Published extends Omit<ManifestDraft, 'format'> {
   readonly reason: string | null
   /** The version that this one undoes, the one before it; null for any other upgrade. */
   readonly undoes: Version | null
+  /**
+   * Whether nodes go back by their recordings (§8). Left out for any other undo. A release before 0.2.0
+   * passes it over: its nodes have no recording, and go back by the inverse.
+   */
+  readonly rewinds?: true
   /** RFC 3339. */
   readonly createdAt: string
   /** The public key of who signed first; null where nobody did. */
@@ -185,6 +196,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (typeof m.title !== 'string') wrong('title')
   if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
   if (m.undoes !== null && (!isVersion(m.undoes) || m.undoes !== m.version - 1)) wrong('undoes')
+  if (m.rewinds !== undefined && (m.rewinds !== true || m.undoes === null)) wrong('rewinds')
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
   if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
@@ -266,7 +278,8 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     isMethodRecord(entry.newMethods) &&
     isUses(entry.oldUses) &&
     isUses(entry.newUses) &&
-    typeof entry.inverse === 'boolean'
+    typeof entry.inverse === 'boolean' &&
+    (entry.rewind === undefined || isRewindLimits(entry.rewind))
   if (!whole) wrong()
 }
 

@@ -35,9 +35,9 @@ import {
 import { checkTables, type TableEntries } from '../model/tables.js'
 import type { Transform, TransformCollections } from '../model/transform.js'
 import { serversOf } from '../schedules/awaitedServers.js'
-import { eagerly } from '../schedules/eagerly.js'
 import type { Schedule } from '../schedules/schedule.js'
 import { defaultGate, type GateLimits } from './gateLimits.js'
+import { type RewindLimits, type RewindOptions, rewindLimits } from './rewindLimits.js'
 
 /**
  * How long the phases of one node's upgrade may take. A phase that takes longer ends as DESIGN
@@ -69,6 +69,8 @@ export interface ClassUpgrade {
   readonly records: RecordRules | null
   /** How to go back; null: there is no way. */
   readonly inverse: MadeInverse | null
+  /** How far back it can be rewound (§8); null: its nodes record nothing. */
+  readonly rewind: RewindLimits | null
   readonly timeouts: PhaseTimeouts
 }
 
@@ -161,6 +163,12 @@ export function upgradeClass<
     CollectionsOf<Old>,
     Carried<New, Old>
   >
+  /**
+   * Keeps the state of before the flip and records all operations since, within these bounds (§8). "natsctl
+   * rollout rewind" brings that state back and replays them, which also undoes what a wrong upgrade has
+   * spoilt.
+   */
+  readonly rewind?: RewindOptions
   readonly schedule: Schedule
   /**
    * Restricts it to some nodes. Both classes must have the same type; a later upgrade of the
@@ -182,6 +190,7 @@ export function upgradeClass<
     transform: parts.transform as ClassUpgrade['transform'],
     records: recordRules(parts.records, 'records'),
     inverse: parts.inverse === undefined ? null : inverseOf(parts.inverse as AnyInverse),
+    rewind: parts.rewind === undefined ? null : limitsOf(parts.rewind),
     timeouts: {
       drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
       transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
@@ -190,6 +199,12 @@ export function upgradeClass<
   }
   checkClassUpgrade(made)
   return made
+}
+
+function limitsOf(options: RewindOptions): RewindLimits {
+  const limits = rewindLimits(options)
+  if (limits !== undefined) return limits
+  throw new Fault('upgrade.invalid', "rewind: use { for: '24h', operations: 1_000_000 }, with numbers above 0")
 }
 
 type AnyInverse = Inverse<any, any, any, any, any, any, any>
@@ -322,48 +337,6 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
   checkTables(tables)
   const whole = classUpgrades.map((each) => ({ ...each, servers: serversOf(each, classUpgrades) }))
   return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
-}
-
-/**
- * The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back.
- */
-export function reversed(upgrade: Upgrade): Upgrade {
-  return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
-}
-
-/** The upgrade that undoes the undo of this one: itself, with its own schedule. */
-export function restored(upgrade: Upgrade): Upgrade {
-  const title = undoTitle(undoTitle(upgrade.title))
-  return { ...upgrade, title, tables: {} }
-}
-
-export function undoTitle(title: string): string {
-  return `Undo of “${title}”`
-}
-
-function turned(upgrade: ClassUpgrade): ClassUpgrade {
-  const { oldClass, newClass, pastSO, futureSO, inverse, transform, records } = upgrade
-  if (inverse === null)
-    throw new Fault(
-      'upgrade.invalid',
-      `class upgrade ${oldClass.className} → ${newClass.className} has no inverse: it can't be undone`,
-    )
-  return {
-    ...upgrade,
-    oldClass: newClass,
-    newClass: oldClass,
-    futureSO: pastSO,
-    pastSO: isSO(futureSO) ? { ...futureSO, initial: inverse.future ?? (() => ({})), records: inverse.futureRecords } : futureSO,
-    transform: inverse.transform,
-    records: inverse.records,
-    inverse: {
-      transform,
-      records,
-      future: isSO(pastSO) ? pastSO.initial : undefined,
-      futureRecords: isSO(pastSO) ? pastSO.records : null,
-    },
-    schedule: eagerly(),
-  }
 }
 
 function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {

@@ -75,6 +75,9 @@ export class Recording {
         return true
       case 'lost':
         return this.#say(`lost/${entry.hostId}`, this.#added(entry))
+      // Nobody asks for it here: it holds what callers were told.
+      case 'rewound':
+        return false
       case 'gone':
         // The row says who is registered all the same.
         for (const of of ['node', 'calls']) this.#unsay(`${of}/${entry.nodeId}`)

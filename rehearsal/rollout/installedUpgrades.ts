@@ -4,7 +4,8 @@
  */
 import type { Version } from '../../core/base/ids.js'
 import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
-import { restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
+import { restored, reversed } from '../../core/upgrade/reversedUpgrade.js'
+import type { Upgrade } from '../../core/upgrade/upgrade.js'
 
 /**
  * The upgrades of these versions. Runs their bundles, by `load`, which is given verified manifests alone; a

@@ -17,7 +17,7 @@ import { compareKeys } from '../../core/ports/stateStore.js'
 import { planChain, type Step } from '../../core/upgrade/chainPlan.js'
 import { classesAt, classLineage, concerning, newestVersionOf } from '../../core/upgrade/classLineage.js'
 import type { Manifest } from '../../core/upgrade/manifest.js'
-import { reversed } from '../../core/upgrade/upgrade.js'
+import { reversed } from '../../core/upgrade/reversedUpgrade.js'
 import { toV2 } from './notesClasses.js'
 
 const manifest = (...entries: readonly (readonly [old: string, next: string, only?: NodeFilter])[]) =>

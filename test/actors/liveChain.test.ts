@@ -4,8 +4,9 @@
  */
 import 'reflect-metadata'
 import test from 'ava'
+import type { ObjectEnvironment } from '../../actors/serving/objectEnvironment.js'
 import { buildChain, type LiveSimulation } from '../../actors/software/liveChain.js'
-import { LiveContext, type ObjectEnvironment, type RunningObject } from '../../actors/software/liveObject.js'
+import { LiveContext, type RunningObject } from '../../actors/software/liveObject.js'
 import { Fault, isFault } from '../../core/base/fault.js'
 import { invoke } from '../../core/model/methodTable.js'
 import { describeClass, type Lifecycle, type NodeClass } from '../../core/model/nodeObject.js'

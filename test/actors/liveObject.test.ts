@@ -3,8 +3,9 @@
  */
 import 'reflect-metadata'
 import test from 'ava'
+import type { ObjectEnvironment } from '../../actors/serving/objectEnvironment.js'
 import type { DueTimer } from '../../actors/serving/objectTimers.js'
-import { LiveContext, type ObjectEnvironment } from '../../actors/software/liveObject.js'
+import { LiveContext } from '../../actors/software/liveObject.js'
 import type { Version } from '../../core/base/ids.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import { stateSlot } from '../../core/model/nodeRecord.js'

@@ -107,6 +107,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     history: {
       newest: 1,
       isUndo: undoes,
+      isRewind: () => false,
       takesBack: undoes,
       isUndone: (version: number) => undoes(version + 1),
       fetch: (version: number) => step(`fetch ${version}`),

@@ -1,7 +1,7 @@
 /** The methods of a simulation object are told of as they run, where somebody listens. */
 import 'reflect-metadata'
 import test from 'ava'
-import type { ObjectEnvironment } from '../../actors/software/liveObject.js'
+import type { ObjectEnvironment } from '../../actors/serving/objectEnvironment.js'
 import { watchedTable } from '../../actors/software/watchedTable.js'
 import type { Hop, Telemetry } from '../../core/inspection/telemetry.js'
 import { invoke, objectTable, simulationTable } from '../../core/model/methodTable.js'

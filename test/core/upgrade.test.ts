@@ -3,7 +3,8 @@
  * back is the way turned round.
  */
 import test from 'ava'
-import { type ClassUpgrade, isUpgrade, restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
+import { restored, reversed } from '../../core/upgrade/reversedUpgrade.js'
+import { type ClassUpgrade, isUpgrade, type Upgrade } from '../../core/upgrade/upgrade.js'
 import {
   afterMyServers,
   command,
@@ -73,6 +74,7 @@ test('a class upgrade has what was written, and defaults for the rest', (t) => {
     servers: [],
     only: null,
     records: null,
+    rewind: null,
     inverse: null,
     timeouts: { drainTimeoutMs: 10_000, transformTimeoutMs: 600_000, startTimeoutMs: 30_000 },
   })

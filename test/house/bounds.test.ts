@@ -18,6 +18,7 @@ type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles'
 
 /** The file under test/actors, and the title there. */
 const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {
+  rewindReportMax: ['rewind', 'a report has so many differences, and counts the others'],
   mailboxCallsMax: ['calls', 'a full mailbox refuses with unavailable.overloaded, and the refused call is carried out later'],
   waitingBytesMax: ['backlog', 'a caller with a name takes no more than its part, and all together no more than there is'],
   waitingBytesPerCallerMax: [

@@ -17,8 +17,8 @@ const floors: Record<string, readonly string[]> = {
     ...['codec.ts', 'signed.ts', 'manifest.ts', 'directive.ts'],
   ],
   actors: [
-    ...['base', 'timerWheel.ts', 'state', 'registration', 'calls', 'serving', 'inspection', 'history', 'neighbours', 'software'],
-    ...['upgrade', 'node', 'server', 'operator', 'host'],
+    ...['base', 'timerWheel.ts', 'state', 'registration', 'calls', 'serving', 'inspection', 'history', 'neighbours', 'rewind'],
+    ...['software', 'upgrade', 'node', 'server', 'operator', 'host'],
   ],
   natsctl: [
     ...[

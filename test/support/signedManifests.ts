@@ -11,7 +11,7 @@ import { newKey, signer } from '../../transports/nkeys/index.js'
 export const [alice, bob, mallory] = [signer(newKey().seed), signer(newKey().seed), signer(newKey().seed)] as const
 
 /** Something else than each field says, as whoever wants to get it past the nodes would write it. */
-export const forgeries: { readonly [F in keyof Manifest]: (manifest: Manifest) => unknown } = {
+export const forgeries: { readonly [F in keyof Manifest]-?: (manifest: Manifest) => unknown } = {
   format: () => 2,
   runtime: ({ runtime }) => runtime + 1,
   system: ({ system }) => `${system}-2`,
@@ -20,6 +20,7 @@ export const forgeries: { readonly [F in keyof Manifest]: (manifest: Manifest) =
   title: ({ title }) => `${title}!`,
   reason: () => 'nobody said so',
   undoes: ({ version, undoes }) => (undoes === null ? version - 1 : null),
+  rewinds: ({ rewinds }) => (rewinds === undefined ? true : undefined),
   createdAt: () => '1999-12-31T23:59:59.999Z',
   upgrader: () => mallory.publicKey,
   upgraders: () => [mallory.publicKey],

@@ -21,8 +21,9 @@ import {
   started,
   withoutDeadVersions,
 } from '../../core/upgrade/generations.js'
+import { restored, reversed } from '../../core/upgrade/reversedUpgrade.js'
 import { takesBack } from '../../core/upgrade/undo.js'
-import { type ClassUpgrade, restored, reversed, type Upgrade } from '../../core/upgrade/upgrade.js'
+import type { ClassUpgrade, Upgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { toV2, toV3 } from '../actors/notes.js'
 
