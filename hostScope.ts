@@ -53,6 +53,7 @@ import { randomName } from './core/ports/random.js'
 import type { StateStore } from './core/ports/stateStore.js'
 import { checkTrust } from './core/trust/trust.js'
 import { trustMark } from './core/trust/trustMark.js'
+import type { CallOrigin } from './core/wire/envelope.js'
 import type { HostOptions } from './hostOptions.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import { systemRandom } from './transports/systemRandom.js'
@@ -104,7 +105,13 @@ export interface Opened {
   readonly telemetries: readonly Telemetry[]
 }
 
-export async function openScope(options: HostOptions, store: StateStore, parts: OpenParts, isPatient = false): Promise<Opened> {
+export async function openScope(
+  options: HostOptions,
+  store: StateStore,
+  parts: OpenParts,
+  isPatient = false,
+  origin?: CallOrigin,
+): Promise<Opened> {
   const system = checkName('system', options.system)
   const random = options.random ?? systemRandom
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
@@ -136,6 +143,7 @@ export async function openScope(options: HostOptions, store: StateStore, parts: 
   scope.register(tokens.settings, { useValue: settings })
   scope.register(tokens.observer, { useValue: observers.notify })
   scope.register(tokens.verified, { useValue: verified })
+  scope.register(tokens.origin, { useValue: origin ?? { system, host: hostId } })
   scope.register(tokens.beginsAt, { useValue: firstLevelOf(options) })
   scope.register(tokens.trusts, { useValue: { mark: trustMark(trust), isSaid: isTrustSaid(options) } })
   scope.register(tokens.signing, { useValue: signing })

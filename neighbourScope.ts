@@ -66,6 +66,7 @@ async function openNeighbour(
     parts,
     // The host starts without the neighbour's database.
     true,
+    { system: own.system, host: own.hostId },
   )
   scope.registerSingleton(UpgradeServerClient, NeighbourServerClient)
   scope.register(HostHistoryRestore as never, { useValue: neighbourRestore(system, observe) })

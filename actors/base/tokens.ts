@@ -18,6 +18,7 @@ import type { Purpose, Signed } from '../../core/trust/signed.js'
 import type { Trust } from '../../core/trust/trust.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
 import type { ClassRepository } from '../../core/upgrade/classRepository.js'
+import type { CallOrigin } from '../../core/wire/envelope.js'
 import type { NeededNeighbours } from './neededNeighbours.js'
 import type { HostSettings } from './settings.js'
 
@@ -50,6 +51,8 @@ export const tokens = {
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
   /** The history that the host has verified, from its disk at first. */
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  /** How calls say from where they come. */
+  origin: Symbol.for('theseus.origin') as InjectionToken<CallOrigin>,
   /** T2. The level at version 0. */
   beginsAt: Symbol.for('theseus.beginsAt') as InjectionToken<Level>,
   trusts: Symbol.for('theseus.trusts') as InjectionToken<Trusts>,

@@ -9,13 +9,14 @@
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import { unreachable } from '../../core/base/invariant.js'
+import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomUint32 } from '../../core/ports/random.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
 import { decode, packToSend } from '../../core/wire/codec.js'
-import { kinds, type Replier } from '../../core/wire/envelope.js'
+import { type CallOrigin, kinds, originFormat, type Replier } from '../../core/wire/envelope.js'
 import { writeCall } from '../../core/wire/envelopeWriter.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
@@ -56,6 +57,8 @@ export class CallTable {
     @inject(Contacts) private readonly contacts: Contacts,
     @inject(TimerWheel) private readonly wheel: TimerWheel,
     @inject(tokens.telemetry) private readonly telemetry?: Telemetry,
+    @inject(tokens.verified) private readonly history?: Pick<VerifiedHistory, 'level'>,
+    @inject(tokens.origin) private readonly from?: CallOrigin,
   ) {
     this.incarnation = randomUint32(random)
     this.#open = new CorrelationTable(random)
@@ -65,6 +68,11 @@ export class CallTable {
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))
     transport.subscribe(`${this.#serversInbox}.*`, (message) => this.#answered(message, true))
     outbox.unsent.on((unsent) => this.#unsent(unsent))
+  }
+
+  /** T2. Told where the system's level lets it be written. */
+  get #origin(): CallOrigin | null {
+    return this.history !== undefined && this.history.level.envelope >= originFormat ? this.from! : null
   }
 
   /** The largest payload that one message may have now. */
@@ -146,7 +154,7 @@ export class CallTable {
    * `protocol.*` for what can't travel.
    */
   send(caller: Caller, call: OutgoingCall, now = this.clock.monotonicMs()): void {
-    const envelope = envelopeOf(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now)
+    const envelope = envelopeOf(kinds.send, this.#open.next(), caller, this.#traced(caller, call, kinds.send), now, this.#origin)
     this.outbox.write(this.outbox.destination(call.subject), writeEnvelope, envelope)
   }
 
@@ -156,7 +164,8 @@ export class CallTable {
    */
   prepareSend(caller: Caller, call: OutgoingCall, kind: OneWayKind = kinds.send, also?: string): () => void {
     const writer = new WireWriter()
-    writeEnvelope(writer, envelopeOf(kind, this.#open.next(), caller, this.#traced(caller, call, kind), this.clock.monotonicMs()))
+    const traced = this.#traced(caller, call, kind)
+    writeEnvelope(writer, envelopeOf(kind, this.#open.next(), caller, traced, this.clock.monotonicMs(), this.#origin))
     const envelope = writer.copy()
     if (envelope.length > this.transport.payloadBytesMax) {
       throw new Fault(
@@ -201,6 +210,7 @@ export class CallTable {
       }
       open.keepsArgs = keepsArgs
       open.deadlineMs = deadlineMsOf(call, now)
+      open.origin = this.#origin
       const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
       const outgoing = this.outbox.write(this.outbox.destination(call.subject), writeOpenCall, open, newGroup)
       const group = outgoing.address as Group
@@ -378,5 +388,5 @@ export class CallTable {
 }
 
 function writeOpenCall(writer: WireWriter, open: OpenCall): void {
-  writeCall(writer, open, callerFields(open.caller, open.call.expects))
+  writeCall(writer, open, callerFields(open.caller, open.call.expects, open.origin))
 }

@@ -2,6 +2,7 @@
 
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import type { CallOrigin } from '../../core/wire/envelope.js'
 import { packCallerFields } from '../../core/wire/envelopeWriter.js'
 import type { Listener } from './contacts.js'
 
@@ -26,6 +27,7 @@ export class FrequentCaller implements Caller {
   readonly className: string
   readonly version: Version
   #expects: string | null | undefined
+  #origin: CallOrigin | null = null
   #fields: Uint8Array | undefined
 
   constructor({ nodeId, incarnation, className, version }: Caller) {
@@ -39,22 +41,27 @@ export class FrequentCaller implements Caller {
     return this.version === version && this.className === className && this.incarnation === incarnation && this.nodeId === nodeId
   }
 
-  fields(expects: string | null): Uint8Array {
-    if (this.#fields === undefined || this.#expects !== expects) {
+  fields(expects: string | null, origin: CallOrigin | null): Uint8Array {
+    if (this.#fields === undefined || this.#expects !== expects || this.#origin !== origin) {
       this.#expects = expects
-      this.#fields = packedFields(this, expects)
+      this.#origin = origin
+      this.#fields = packedFields(this, expects, origin)
     }
     return this.#fields
   }
 }
 
-/** Fields 7 to 11 of the envelopes of `caller`. */
-export function callerFields(caller: Caller, expects: string | null): Uint8Array {
-  return caller instanceof FrequentCaller ? caller.fields(expects) : packedFields(caller, expects)
+/** Fields 7 to 11 of the envelopes of `caller`; with an origin, to 13. */
+export function callerFields(caller: Caller, expects: string | null, origin: CallOrigin | null = null): Uint8Array {
+  return caller instanceof FrequentCaller ? caller.fields(expects, origin) : packedFields(caller, expects, origin)
 }
 
-function packedFields({ nodeId, incarnation, className, version }: Caller, expects: string | null): Uint8Array {
-  return packCallerFields({ caller: nodeId, incarnation, callerClass: className, callerVersion: version, expects })
+function packedFields(
+  { nodeId, incarnation, className, version }: Caller,
+  expects: string | null,
+  origin: CallOrigin | null,
+): Uint8Array {
+  return packCallerFields({ caller: nodeId, incarnation, callerClass: className, callerVersion: version, origin, expects })
 }
 
 export class CallingNode extends FrequentCaller {

@@ -1,7 +1,7 @@
 /** A call that waits for its answer, and the message that carries its newest copy. */
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
-import { kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
+import { type CallOrigin, kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
 import type { CallToWrite } from '../../core/wire/envelopeWriter.js'
 import { WheelEntry } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
@@ -34,6 +34,8 @@ export class OpenCall extends WheelEntry implements Numbered, CallToWrite {
   keepsArgs = false
   /** Milliseconds left when the newest copy was written. */
   deadlineMs = 0
+  /** As the system's level had it then. */
+  origin: CallOrigin | null = null
 
   constructor(
     private readonly table: Waker,

@@ -3,7 +3,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { CallMade } from '../../core/inspection/telemetry.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { packToSend } from '../../core/wire/codec.js'
-import { type CallEnvelope, deadlineMsMax, kinds } from '../../core/wire/envelope.js'
+import { type CallEnvelope, type CallOrigin, deadlineMsMax, kinds } from '../../core/wire/envelope.js'
 import { type CallToWrite, writeCall } from '../../core/wire/envelopeWriter.js'
 import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { type Caller, callerFields } from './caller.js'
@@ -73,6 +73,7 @@ export function envelopeOf(
   caller: Caller,
   call: OutgoingCall,
   now: number,
+  origin: CallOrigin | null,
   packedArgs = call.packedArgs,
   keepsArgs = false,
 ): EnvelopeToWrite {
@@ -88,7 +89,8 @@ export function envelopeOf(
     path: kind === kinds.call ? path : null,
     trace,
     together: kind === kinds.call,
-    callerFields: callerFields(caller, expects),
+    origin,
+    callerFields: callerFields(caller, expects, origin),
     packedArgs,
     keepsArgs,
   }

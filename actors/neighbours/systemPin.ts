@@ -9,6 +9,7 @@
  */
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import { softwareSince } from '../../core/base/level.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { pinClass, pinOf } from '../../core/model/neighbour.js'
 import { clientService, type NodeStatus } from '../../core/model/nodeRow.js'
@@ -83,6 +84,7 @@ export class SystemPin {
       hostId: by,
       directoryId: this.#id,
       since: clock.now(),
+      software: softwareSince(clock.now()),
     }
   }
 

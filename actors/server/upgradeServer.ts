@@ -17,7 +17,7 @@ import type { Message, Subscription, Transport } from '../../core/ports/transpor
 import type { Trust } from '../../core/trust/trust.js'
 import { type TrustMark, trustMark } from '../../core/trust/trustMark.js'
 import { type Counted, decode, encodeAnnouncement, encodeFault, encodeRefusal, encodeReply } from '../../core/wire/codec.js'
-import { type CallEnvelope, callId, kinds, type Replier } from '../../core/wire/envelope.js'
+import { answerFormat, type CallEnvelope, callId, kinds, type Replier } from '../../core/wire/envelope.js'
 import { isInbox, notAnInbox, serverQueue, subjectsOf } from '../../core/wire/subjects.js'
 import { ChunkQueue, type Question } from '../base/chunkQueue.js'
 import { InFlight, type InFlightMax } from '../base/inFlight.js'
@@ -272,7 +272,7 @@ export class UpgradeServer {
   async #answerTo(call: CallEnvelope, carryOut: CarryOut): Promise<Uint8Array> {
     try {
       const { payloadBytesMax } = this.#options.transport
-      const reply = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0)
+      const reply = encodeReply(call.label, call.seq, await carryOut(call), this.#replier, 0, answerFormat(call))
       if (reply.length <= payloadBytesMax) return reply
       throw new Fault('protocol.too-large', `an answer of ${reply.length} bytes; the transport takes ${payloadBytesMax}`)
     } catch (thrown) {
@@ -280,8 +280,9 @@ export class UpgradeServer {
     }
   }
 
-  #faultTo({ label, seq }: Pick<CallEnvelope, 'label' | 'seq'>, fault: Fault): Uint8Array {
-    return encodeFault(label, seq, fault, this.#replier, this.#options.transport.payloadBytesMax)
+  #faultTo(call: Pick<CallEnvelope, 'label' | 'seq' | 'origin'>, fault: Fault): Uint8Array {
+    const { payloadBytesMax } = this.#options.transport
+    return encodeFault(call.label, call.seq, fault, this.#replier, payloadBytesMax, answerFormat(call))
   }
 
   #question(call: CallEnvelope): Promise<unknown> {

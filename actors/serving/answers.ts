@@ -6,13 +6,13 @@
 
 import { Fault, shortenedFault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import type { CallEnvelope, Replier } from '../../core/wire/envelope.js'
+import { answerFormat, type CallEnvelope, type Replier } from '../../core/wire/envelope.js'
 import { type ReplyToWrite, writeFault, writeReply } from '../../core/wire/envelopeWriter.js'
 import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { type Destination, type Outbox, writePacked } from '../calls/outbox.js'
 
 /** The fields of its call that an answer needs. */
-export type Answered = Pick<CallEnvelope, 'label' | 'seq' | 'together'>
+export type Answered = Pick<CallEnvelope, 'label' | 'seq' | 'together' | 'origin'>
 
 interface FaultToWrite {
   readonly call: Answered
@@ -32,7 +32,7 @@ export class Answers {
 
   /** Throws `protocol.*` if the result can't travel; then nothing is sent. */
   reply(call: Answered, value: unknown, replier: Replier, hops: number): void {
-    const reply: ReplyToWrite = { label: call.label, seq: call.seq, value, replier, hops }
+    const reply: ReplyToWrite = { label: call.label, seq: call.seq, value, replier, hops, format: answerFormat(call) }
     this.outbox.write(this.#destination(call), writeReply, reply, undefined, this.replyTo)
   }
 
@@ -78,5 +78,5 @@ export class Answers {
 }
 
 function writeFaultOf(writer: WireWriter, { call, fault, replier }: FaultToWrite): void {
-  writeFault(writer, call.label, call.seq, fault, replier)
+  writeFault(writer, call.label, call.seq, fault, replier, answerFormat(call))
 }

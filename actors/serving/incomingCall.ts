@@ -14,7 +14,7 @@ import { promiseOf, whenSettled } from '../../core/base/maybePromise.js'
 import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
 import { invoke, type MethodEntry, type Receiver } from '../../core/model/methodTable.js'
 import { encodeReply } from '../../core/wire/codec.js'
-import { kinds } from '../../core/wire/envelope.js'
+import { answerFormat, kinds } from '../../core/wire/envelope.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import { tooEarly } from '../state/departures.js'
 import type { Ticket } from '../state/nodeState.js'
@@ -318,7 +318,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
 
   #packed(entry: MethodEntry, value: unknown): Uint8Array {
     const { callee, envelope } = this
-    const reply = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops)
+    const reply = encodeReply(envelope.label, envelope.seq, value, callee.replier, entry.hops, answerFormat(envelope))
     if (reply.length <= callee.replyBytesMax) return reply
     throw new Fault('protocol.too-large', `a result of ${reply.length} bytes; the transport takes ${callee.replyBytesMax}`)
   }

@@ -23,8 +23,8 @@ export interface FormatNumbers {
 }
 
 export const formats = {
-  /** Messages between processes. */
-  envelope: { oldest: 1, newest: 1, first: 1 },
+  /** Messages between processes. 2: a call says from which system and host it comes. */
+  envelope: { oldest: 1, newest: 2, first: 1 },
   /** A node's record on disk. 2: slots whose records are made lazily. */
   record: { oldest: 1, newest: 2, first: 2 },
   /** 2: the identity of a trust root. 3: the release that reads it, and the system's level. */
@@ -39,6 +39,8 @@ export const formats = {
   audit: { oldest: 1, newest: 1, first: 1 },
   /** Recorded operations, and the report of a rewind, on a host's disk. Release 0.1.0 passes them over. */
   rewind: { oldest: 1, newest: 1, first: 1 },
+  /** The members of a group of nodes, on a host's disk. Release 0.1.0 passes them over. */
+  group: { oldest: 1, newest: 1, first: 1 },
 } as const satisfies Record<string, FormatNumbers>
 
 export type FormatName = keyof typeof formats

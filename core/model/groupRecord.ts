@@ -3,10 +3,11 @@
  * of a member says of which group it is, and under which name.
  */
 import { Fault } from '../base/fault.js'
+import { formats } from '../base/formats.js'
 import { checkName } from '../base/ids.js'
 import { describeClass, type NodeClass } from './nodeObject.js'
 
-export const groupFormat = 1
+export const groupFormat = formats.group.newest
 
 export interface GroupRecord {
   readonly format: typeof groupFormat

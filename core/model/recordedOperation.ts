@@ -73,9 +73,17 @@ export function answerOf(error: unknown): RecordedAnswer {
   return { code, message, details: pack(details) }
 }
 
+function callerFields({ name, node, className, version, system, host }: CallerInfo): readonly unknown[] {
+  return [name, node, className, version, system, host]
+}
+
+function callerIn([name, node, className, version, system = null, host = null]: any[]): CallerInfo {
+  return { name, node, className, version, system, host }
+}
+
 export function encodeOperation(operation: RecordedOperation): Uint8Array {
   const { label, kind, method, args, caller, atMs, told, nows, randoms, calls, inside, bytesBefore } = operation
-  const by = caller === undefined ? null : [caller.name, caller.node, caller.className, caller.version]
+  const by = caller === undefined ? null : callerFields(caller)
   const made = calls.map(({ target, method: called, args: given, answer, isCommand }) => [
     ...[target, called, given, isCommand],
     answer === null ? null : 'value' in answer ? [answer.value] : [answer.code, answer.message, answer.details],
@@ -91,7 +99,7 @@ export function decodeOperation(bytes: Uint8Array): RecordedOperation {
       'config.invalid',
       `recorded operation of format ${format}: this Theseus reads format ${numbersRead(formats.rewind)}`,
     )
-  const caller = by === null ? undefined : { name: by[0], node: by[1], className: by[2], version: by[3] }
+  const caller = by === null ? undefined : callerIn(by)
   const calls = made.map(([target, called, given, isCommand, answer]: any[]) => ({
     ...{ target, method: called, args: given, isCommand },
     answer:
@@ -129,7 +137,7 @@ const argsBytesMax = 4096
 
 export function encodeDifference(difference: RewindDifference): Uint8Array {
   const { label, kind, method, args, caller, atMs, told, outcome, now, reason } = difference
-  const by = caller === undefined ? null : [caller.name, caller.node, caller.className, caller.version]
+  const by = caller === undefined ? null : callerFields(caller)
   const given = args.length <= argsBytesMax ? args : null
   return pack([formats.rewind.newest, label, kind, method, given, by, atMs, told, outcome, now, reason])
 }
@@ -154,7 +162,7 @@ export interface ReportedDifference {
 export function decodeDifference(bytes: Uint8Array): ReportedDifference | undefined {
   const [format, label, kind, method, args, by, at, told, outcome, now, reason] = unpack(bytes) as any[]
   if (!isRead(formats.rewind, format)) return undefined
-  const caller = by === null ? null : { name: by[0], node: by[1], className: by[2], version: by[3] }
+  const caller = by === null ? null : callerIn(by)
   const given = args === null ? {} : { args: unpack(args) as unknown[] }
   return { at, label, kind, method, ...given, caller, outcome, told: readable(told), now: readable(now), reason }
 }

@@ -5,7 +5,7 @@
 
 import { Fault, shortenedFault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
-import type { CallEnvelope, Envelope, Replier } from './envelope.js'
+import { type CallEnvelope, type Envelope, envelopeFormat, type Replier } from './envelope.js'
 import { formatOf, readEnvelope } from './envelopeReader.js'
 import { packCallerFields, writeAnnouncement, writeBounded, writeCall, writeFault, writeReply } from './envelopeWriter.js'
 import { messageValuesMax, notStandard } from './messagePack.js'
@@ -43,8 +43,15 @@ export function encodeCall(call: CallEnvelope): Uint8Array {
   return encoded((writer) => writeCall(writer, call, packCallerFields(call)))
 }
 
-export function encodeReply(label: Version, seq: number, value: unknown, replier: Replier, hops: number): Uint8Array {
-  return encoded((writer) => writeReply(writer, { label, seq, value, replier, hops }))
+export function encodeReply(
+  label: Version,
+  seq: number,
+  value: unknown,
+  replier: Replier,
+  hops: number,
+  format = envelopeFormat,
+): Uint8Array {
+  return encoded((writer) => writeReply(writer, { label, seq, value, replier, hops, format }))
 }
 
 /** A fault that would be longer than `bytesMax` is shortened. */

@@ -8,7 +8,10 @@ import { formats } from '../base/formats.js'
 import type { Version } from '../base/ids.js'
 import type { Random } from '../ports/random.js'
 
-export const envelopeFormat: number = formats.envelope.newest
+/** The format of calls without an origin, and of all that answers no call: each release reads it. */
+export const envelopeFormat: number = formats.envelope.oldest
+/** The format of calls with an origin, and of their answers. */
+export const originFormat: number = 2
 
 /** The second field. A send is a call without an answer; an event is a send that a node publishes. */
 export const kinds = { call: 1, send: 2, event: 3, reply: 4, fault: 5, announcement: 6 } as const
@@ -25,6 +28,15 @@ export const tracestateLengthMax = 512
  */
 export const deadlineMsMax = 600_000
 
+/**
+ * The origin of a call: its caller's system and host. Nodes of two systems, or of two copies of a system, may
+ * have the same name.
+ */
+export interface CallOrigin {
+  readonly system: string
+  readonly host: string
+}
+
 /** The version label, who calls, what, and until when. */
 export interface CallEnvelope {
   readonly kind: typeof kinds.call | typeof kinds.send | typeof kinds.event
@@ -40,6 +52,8 @@ export interface CallEnvelope {
   readonly incarnation: number
   readonly callerClass: string
   readonly callerVersion: Version
+  /** Null, or left out: it is not told. Then the envelope has the first format. */
+  readonly origin?: CallOrigin | null
   /**
    * The class that the caller was written for, if it is pinned to one: must be the class of the
    * labelled version.
@@ -57,6 +71,11 @@ export interface CallEnvelope {
    * the last token only.
    */
   readonly together: boolean
+}
+
+/** T2. A call is answered in its own format. */
+export function answerFormat({ origin }: Pick<CallEnvelope, 'origin'>): number {
+  return origin == null ? envelopeFormat : originFormat
 }
 
 /** The node that answered: upgrade layers learn from every exchange (§4). */

@@ -10,6 +10,7 @@ import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { DecodedRuns } from './decodedRuns.js'
 import {
   type CallEnvelope,
+  type CallOrigin,
   deadlineMsMax,
   type Envelope,
   envelopeFormat,
@@ -45,7 +46,7 @@ export function readEnvelope(reader: WireReader): Envelope {
     case kinds.call:
     case kinds.send:
     case kinds.event:
-      return readCall(reader, kind, length)
+      return readCall(reader, kind, length, format === envelopeFormat)
     case kinds.reply:
       return readReply(reader, length)
     case kinds.fault:
@@ -57,7 +58,7 @@ export function readEnvelope(reader: WireReader): Envelope {
   }
 }
 
-/** The format of a message's first envelope, which its sender can read; ours where there is none. */
+/** The format of a message's first envelope, which its sender can read; the first where there is none. */
 export function formatOf(reader: WireReader): number {
   try {
     const format = (reader.list() ?? 0) > 0 ? reader.value() : undefined
@@ -71,20 +72,41 @@ function isFormat(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-function readCall(reader: WireReader, kind: CallEnvelope['kind'], length: number): CallEnvelope {
-  if (length < 11) throw bad(`a call of ${length} fields`)
+function readCall(reader: WireReader, kind: CallEnvelope['kind'], items: number, isFirst: boolean): CallEnvelope {
+  // Two fields more, in front of those that may be left out.
+  const length = isFirst ? items : items - 2
+  if (length < 11) throw bad(`a call of ${items} fields`)
   const label = readVersion(reader, 2)
   const seq = readUint(reader, 3)
   const method = methods.read(reader)
   const args = readArguments(reader)
   const deadlineMs = Math.min(readUint(reader, 6), deadlineMsMax)
   const { caller, incarnation, callerClass, callerVersion } = callers.read(reader)
-  const expects = length > 11 ? expected.read(reader) : null
-  const path = length > 12 ? readPath(reader) : null
-  const trace = length > 13 ? readTrace(reader) : null
+  const origin = isFirst ? undefined : origins.read(reader)
+  const expects = length > 11 ? (isFirst ? expected : expectedAfterOrigin).read(reader) : null
+  const path = length > 12 ? readPath(reader, isFirst ? 12 : 14) : null
+  const trace = length > 13 ? readTrace(reader, isFirst ? 13 : 15) : null
   const together = length > 14 && reader.value() === true
   const tracestate = length > 15 ? readTracestate(reader) : null
   skip(reader, length - 16)
+  if (origin !== undefined)
+    return {
+      kind,
+      label,
+      seq,
+      method,
+      args,
+      deadlineMs,
+      caller,
+      incarnation,
+      callerClass,
+      callerVersion,
+      origin,
+      expects,
+      path,
+      trace: traceContext(trace, tracestate),
+      together,
+    }
   return {
     kind,
     label,
@@ -143,7 +165,7 @@ const methods = new DecodedRuns((reader: WireReader) => {
 })
 
 const callers = new DecodedRuns(
-  (reader: WireReader): Omit<CallerFields, 'expects'> => ({
+  (reader: WireReader): Omit<CallerFields, 'expects' | 'origin'> => ({
     caller: readName(reader, 7),
     incarnation: readUint(reader, 8),
     callerClass: readClassName(reader, 9),
@@ -151,7 +173,12 @@ const callers = new DecodedRuns(
   }),
 )
 
+const origins = new DecodedRuns(
+  (reader: WireReader): CallOrigin => ({ system: readName(reader, 11), host: readName(reader, 12) }),
+)
+
 const expected = new DecodedRuns((reader: WireReader) => readTextOrNil(reader, 11))
+const expectedAfterOrigin = new DecodedRuns((reader: WireReader) => readTextOrNil(reader, 13))
 
 const repliers = new DecodedRuns((reader: WireReader) => ({
   node: readName(reader, 5),
@@ -222,8 +249,8 @@ function readClassName(reader: WireReader, field: number): string {
 }
 
 /** A text that is too long for a trace context is none: a call is not refused for it. */
-function readTrace(reader: WireReader): string | null {
-  const found = readTextOrNil(reader, 13)
+function readTrace(reader: WireReader, field: number): string | null {
+  const found = readTextOrNil(reader, field)
   return found !== null && isTraceparent(found) ? found : null
 }
 
@@ -233,11 +260,11 @@ function readTracestate(reader: WireReader): string | null {
   return isTracestate(found) ? found : null
 }
 
-function readPath(reader: WireReader): readonly string[] | null {
+function readPath(reader: WireReader, field: number): readonly string[] | null {
   const found = reader.value()
   if (found === null) return null
   if (Array.isArray(found) && found.length <= pathCallsMax && found.every((id) => typeof id === 'string')) return found
-  throw bad(`field 12 (path) is not a list of at most ${pathCallsMax} call ids`)
+  throw bad(`field ${field} (path) is not a list of at most ${pathCallsMax} call ids`)
 }
 
 /** Fields of a later Theseus. */

@@ -2,7 +2,16 @@
 
 import { Fault } from '../base/fault.js'
 import { isVersion, type Version } from '../base/ids.js'
-import { type CallEnvelope, envelopeFormat, kinds, methodBytesMax, pathCallsMax, type Replier } from './envelope.js'
+import {
+  type CallEnvelope,
+  type CallOrigin,
+  envelopeFormat,
+  kinds,
+  methodBytesMax,
+  originFormat,
+  pathCallsMax,
+  type Replier,
+} from './envelope.js'
 import { writeReplier } from './frequentReplier.js'
 import { messageValuesMax, tooManyValues } from './messagePack.js'
 import { notPlain } from './plain.js'
@@ -11,8 +20,8 @@ import { WireWriter } from './wireWriter.js'
 
 type CallerField = 'caller' | 'incarnation' | 'callerClass' | 'callerVersion' | 'expects'
 
-/** Fields 7 to 11 of a call, which are the same in all calls that one caller makes of one class. */
-export type CallerFields = Pick<CallEnvelope, CallerField>
+/** Fields 7 to 11 of a call, with an origin to 13: the same in all calls of one caller to one class. */
+export type CallerFields = Pick<CallEnvelope, CallerField> & { readonly origin?: CallOrigin | null }
 
 /** A call without them. */
 export type CallToWrite = Omit<CallEnvelope, CallerField> & ArgumentsToKeep
@@ -27,18 +36,32 @@ export interface ArgumentsToKeep {
 const scratch = new WireWriter()
 
 /** Packed once, written with each call. */
-export function packCallerFields({ caller, incarnation, callerClass, callerVersion, expects }: CallerFields): Uint8Array {
+export function packCallerFields({
+  caller,
+  incarnation,
+  callerClass,
+  callerVersion,
+  origin = null,
+  expects,
+}: CallerFields): Uint8Array {
   const writer = scratch
   writer.truncate(0)
   writer.text(caller)
   writer.number(incarnation)
   writer.text(callerClass)
   writer.number(callerVersion)
+  if (origin !== null) {
+    writer.text(origin.system)
+    writer.text(origin.host)
+  }
   writer.textOrNil(expects)
   return writer.copy()
 }
 
-/** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
+/**
+ * Throws `protocol.bad-arguments` for what can't travel; then part of it is written. `callerFields` have the
+ * origin that the call has.
+ */
 export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: Uint8Array): void {
   const { label, method, path } = call
   // An envelope that the receiver would refuse takes the other calls of its message with it.
@@ -48,8 +71,9 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
     throw new Fault('protocol.bad-arguments', `more than ${pathCallsMax} calls are made for one another`)
   const { trace, together } = call
   const tracestate = trace === null ? null : tracestateIn(trace)
-  writer.list(tracestate !== null ? 16 : together ? 15 : 14)
-  writer.byte(envelopeFormat)
+  const hasOrigin = call.origin != null
+  writer.list((tracestate !== null ? 16 : together ? 15 : 14) + (hasOrigin ? 2 : 0))
+  writer.byte(hasOrigin ? originFormat : envelopeFormat)
   writer.byte(call.kind)
   writer.number(label)
   writer.number(call.seq)
@@ -89,15 +113,20 @@ export interface ReplyToWrite {
   readonly value: unknown
   readonly replier: Replier
   readonly hops: number
+  /** That of its call. */
+  readonly format?: number
 }
 
 /** Throws `protocol.bad-arguments` for what can't travel; then part of it is written. */
-export function writeReply(writer: WireWriter, { label, seq, value, replier, hops }: ReplyToWrite): void {
+export function writeReply(
+  writer: WireWriter,
+  { label, seq, value, replier, hops, format = envelopeFormat }: ReplyToWrite,
+): void {
   // MessagePack has nil only: a method without a result is told apart from one that answers
   // null by a field of its own.
   const isNone = value === undefined
   writer.list(isNone ? 10 : 9)
-  writer.byte(envelopeFormat)
+  writer.byte(format)
   writer.byte(kinds.reply)
   writer.number(label)
   writer.number(seq)
@@ -143,6 +172,7 @@ function writeDetails(writer: WireWriter, details: unknown): void {
 
 export function writeAnnouncement(writer: WireWriter, version: Version, digest: string | null): void {
   writer.list(4)
+  // Its fields are the same in both formats, and each release reads the first.
   writer.byte(envelopeFormat)
   writer.byte(kinds.announcement)
   writer.number(version)

@@ -8,6 +8,7 @@ import { Outbox } from '../../actors/calls/outbox.js'
 import type { OutgoingCall } from '../../actors/calls/outgoingCall.js'
 import { TimerWheel } from '../../actors/timerWheel.js'
 import { Fault, isFault } from '../../core/base/fault.js'
+import type { Level } from '../../core/base/level.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Message, Transport, TransportStatus } from '../../core/ports/transport.js'
@@ -25,9 +26,11 @@ export interface Sent extends CallEnvelope {
   readonly replyTo: string | undefined
 }
 
+export const origin = { system: 's', host: 'h' }
+
 export type Options = Partial<OutgoingCall> & { readonly deadlineMs?: number }
 
-export function open(change: Partial<HostSettings> = {}, telemetry?: Telemetry) {
+export function open(change: Partial<HostSettings> = {}, telemetry?: Telemetry, history?: { level: Level }) {
   const clock = new ManualClock()
   const left: Sent[] = []
   const inboxes = [inbox, serversInbox]
@@ -59,7 +62,19 @@ export function open(change: Partial<HostSettings> = {}, telemetry?: Telemetry) 
   const contacts = new Contacts(clock, settings)
   const observe = (event: HostEvent) => void events.push(event)
   const random = { next: () => 0.5 }
-  const table = new CallTable(port, clock, random, settings, observe, outbox, contacts, new TimerWheel(clock), telemetry)
+  const table = new CallTable(
+    port,
+    clock,
+    random,
+    settings,
+    observe,
+    outbox,
+    contacts,
+    new TimerWheel(clock),
+    telemetry,
+    history,
+    origin,
+  )
   const callOf = ({ deadlineMs = 10_000, ...of }: Options = {}): OutgoingCall => ({
     subject: 'n1',
     label: 2,

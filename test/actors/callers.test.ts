@@ -150,7 +150,7 @@ function stranger(system: TestSystem, t: ExecutionContext) {
 test('a method sees who calls it: the name of the caller’s process, and what it says of itself', async (t) => {
   const { system } = await named(t)
   const who = await system.desk.ref(DoorV1, 'door1').who()
-  t.deepEqual(who, { name: 'desk', node: 'desk', className: 'Client', version: 0 })
+  t.deepEqual(who, { name: 'desk', node: 'desk', className: 'Client', version: 0, system: system.name, host: 'desk' })
   const back = await system.host('back')
   await back.node(VisitorV1, 'v1')
   t.deepEqual(await system.desk.ref(VisitorV1, 'v1').visit('door1'), {
@@ -158,6 +158,8 @@ test('a method sees who calls it: the name of the caller’s process, and what i
     node: 'v1',
     className: 'Visitor.v1',
     version: 0,
+    system: system.name,
+    host: 'back',
   })
   t.like(await system.desk.ref(DoorV1).who(), { name: 'desk' }, 'of a call to the service too')
 })
@@ -166,7 +168,10 @@ test('callers without names have none, and say of themselves who they are', asyn
   const system = await TestSystem.start(t)
   const host = await system.host('h')
   await host.node(DoorV1, 'door1')
-  t.deepEqual(await system.desk.ref(DoorV1, 'door1').who(), { name: null, node: 'desk', className: 'Client', version: 0 })
+  t.deepEqual(await system.desk.ref(DoorV1, 'door1').who(), {
+    ...{ name: null, node: 'desk', className: 'Client', version: 0 },
+    ...{ system: system.name, host: 'desk' },
+  })
 })
 
 test('the caller is the same after an await, of an event’s publisher, and the node itself of a timer’s call', async (t) => {

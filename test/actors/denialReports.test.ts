@@ -46,7 +46,12 @@ function reporting(denied: (denied: readonly DeniedCalls[]) => Promise<void> = a
     method = 'add',
     code: 'denied.caller' | 'denied.filter' | 'denied.rate' = 'denied.caller',
     node = 'desk',
-  ) => reports.count({ caller: { name, node, className: 'Client', version: 0 }, method, fault: new Fault(code, 'no') })
+  ) =>
+    reports.count({
+      caller: { name, node, className: 'Client', version: 0, system: null, host: null },
+      method,
+      fault: new Fault(code, 'no'),
+    })
   const shown = () =>
     told.map((each) => each.map(({ caller, method, code, times }) => `${caller?.name} ${method} ${code} ${times}`))
   return { clock, reports, told, deny, shown }

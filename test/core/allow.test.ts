@@ -5,7 +5,14 @@ import { describeClass } from '../../core/model/nodeObject.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 
 const roles = { editors: ['alice', 'bob'] }
-const caller = (name: string | null, className = 'Client') => ({ name, node: 'n', className, version: 0 })
+const caller = (name: string | null, className = 'Client') => ({
+  name,
+  node: 'n',
+  className,
+  version: 0,
+  system: null,
+  host: null,
+})
 const allows = (allow: unknown, ...of: Parameters<typeof caller>) => ruleOf(allow, 'A.v1.m').allows(caller(...of), roles)
 
 test('a name is the caller’s own, which nobody without one has', (t) => {

@@ -76,9 +76,11 @@ const hint = anything
 
 type Field = (value: unknown) => boolean
 const isPath: Field = (value) => value === null || (isList(value) && value.every(isText))
-const isFormat: Field = (value) => value === 1
+const isFormat: Field = (value) => value === 1 || value === 2
+/** A call of format 2 has an origin, which this one lacks. */
+const isFirst: Field = (value) => value === 1
 const callFields: readonly Field[] = [
-  ...[isFormat, isUint, isVersion, isUint, isText, isList, isUint, isName, isUint, isClassName, isVersion],
+  ...[isFirst, isUint, isVersion, isUint, isText, isList, isUint, isName, isUint, isClassName, isVersion],
   ...[isTextOrNil, isPath, isTextOrNil],
 ]
 const fields: Record<keyof typeof kinds, readonly Field[]> = {
@@ -101,7 +103,7 @@ for (const [kind, allowed] of Object.entries(fields)) {
         const bytes = packed(whole.with(i, sample))
         const what = `${kind}, field ${i}: ${JSON.stringify(sample)}`
         if (isAllowed(sample)) t.notThrows(() => decode(bytes), what)
-        else t.is(refusal(t, bytes, what).code, i === 0 ? 'protocol.format' : 'protocol.bad-envelope', what)
+        else t.is(refusal(t, bytes, what).code, i === 0 && sample !== 2 ? 'protocol.format' : 'protocol.bad-envelope', what)
       }
     }
     readsAsEver(t)

@@ -186,20 +186,20 @@ test('a fault that is not four fields of a code and a message is refused', (t) =
 })
 
 test('a fault is read in every format, and nothing else is', (t) => {
-  t.is(read(faultFields.with(0, 2)).kind, kinds.fault)
+  for (const format of [2, 3]) t.is(read(faultFields.with(0, format)).kind, kinds.fault)
   for (const fields of [callFields, replyFields, announcementFields])
-    t.throws(() => readEnvelope(new WireReader(bytesOf(fields.with(0, 2)))), {
+    t.throws(() => readEnvelope(new WireReader(bytesOf(fields.with(0, 3)))), {
       code: 'protocol.format',
-      message: 'envelope format 2; this host accepts 1',
+      message: 'envelope format 3; this host accepts 1 to 2',
     })
   for (const format of ['1', null, -1, 0.5])
     t.throws(() => readEnvelope(new WireReader(bytesOf(faultFields.with(0, format)))), {
       code: 'protocol.format',
-      message: `envelope format ${typeof format === 'number' ? format : `of type ${typeof format}`}; this host accepts 1`,
+      message: `envelope format ${typeof format === 'number' ? format : `of type ${typeof format}`}; this host accepts 1 to 2`,
     })
-  for (const fields of [[], [2]]) t.throws(() => readEnvelope(new WireReader(bytesOf(fields))), { code: 'protocol.format' })
+  for (const fields of [[], [3]]) t.throws(() => readEnvelope(new WireReader(bytesOf(fields))), { code: 'protocol.format' })
   // Nothing comes after it.
-  for (const alone of [[0x90], [0x91, 2]])
+  for (const alone of [[0x90], [0x91, 3]])
     t.throws(() => readEnvelope(new WireReader(new Uint8Array(alone))), { code: 'protocol.format' })
 })
 

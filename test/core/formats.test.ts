@@ -10,7 +10,7 @@ import { identifiedDirectiveFormat } from '../../core/control/directive.js'
 import { recordFormat } from '../../core/model/nodeRecord.js'
 import { trustRootFormat } from '../../core/trust/trustRoot.js'
 import { runtimeInterfaces } from '../../core/upgrade/runtimeInterface.js'
-import { envelopeFormat } from '../../core/wire/envelope.js'
+import { envelopeFormat, originFormat } from '../../core/wire/envelope.js'
 import { redisLayout } from '../../transports/redis/redisKeys.js'
 
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
@@ -23,7 +23,7 @@ test('a release reads every number since 0.1.0, and what 0.1.0 reads is among th
 })
 
 test('each format has the number that the table gives', (t) => {
-  t.is(envelopeFormat, formats.envelope.newest)
+  t.deepEqual([envelopeFormat, originFormat], [formats.envelope.oldest, formats.envelope.newest])
   t.is(recordFormat, formats.record.newest)
   t.is(identifiedDirectiveFormat, formats.directive.newest)
   t.is(runtimeInterfaces, formats.runtime)

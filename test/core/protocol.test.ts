@@ -24,6 +24,7 @@ import {
   envelopeFormat,
   kinds,
   methodBytesMax,
+  originFormat,
   pathCallsMax,
 } from '../../core/wire/envelope.js'
 import { messageValuesMax } from '../../core/wire/messagePack.js'
@@ -105,8 +106,10 @@ test('the page’s numbers of the envelope kinds are those of the code', (t) => 
     { call, send, event, reply: meaning('Reply', 1), fault: meaning('Fault', 1), announcement: meaning('Announcement', 1) },
     kinds,
   )
-  for (const heading of ['Reply', 'Fault', 'Announcement']) t.is(meaning(heading, 0), envelopeFormat)
-  t.true(section('Format numbers').includes(`now ${envelopeFormat}.`))
+  for (const heading of ['Reply', 'Fault'])
+    t.true(table(heading, '#')[0]![3]!.startsWith(`${envelopeFormat} or ${originFormat}:`))
+  t.is(meaning('Announcement', 0), envelopeFormat)
+  t.true(section('Format numbers').includes(`now ${envelopeFormat} or ${originFormat}.`))
 })
 
 test('the page’s table of faults is the code’s', (t) => {
