@@ -12,6 +12,7 @@ import type { Clock } from '../../core/ports/clock.js'
 import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineageCheck.js'
 import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import { tablesOf } from '../../core/upgrade/undo.js'
 import type { Change } from './audit.js'
 import { badArguments } from './badArguments.js'
 import type { InstalledHistory } from './installedHistory.js'
@@ -68,9 +69,10 @@ export class Installer {
     await this.#checkClasses(history.manifests, manifest)
     await this.parts.prepareNeighbours(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
-    const { tables, undoes, bundle } = manifest
+    const { undoes, bundle } = manifest
+    const { entries, undone } = tablesOf(history.manifests, manifest)
     const asked = askedFor(manifest, history.level)
-    if (!(await database.install(before, digest, signed, tables, undoes, bundle.digest, writes, asked))) {
+    if (!(await database.install(before, digest, signed, entries, undoes, bundle.digest, writes, asked, undone))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       if (now.version === before.version && now.digest === before.digest) {

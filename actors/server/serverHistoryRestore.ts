@@ -29,6 +29,7 @@ import {
   type Manifest,
   type SignedManifest,
 } from '../../core/upgrade/manifest.js'
+import { tablesOf } from '../../core/upgrade/undo.js'
 
 /** Bundles that hosts are asked for in one answer. */
 const wantedMax = 16
@@ -88,7 +89,8 @@ export class ServerHistoryRestore {
       level === null
         ? null
         : { reads: {}, level: { release: (manifest as LevelManifest).release, numbers: level }, isTaught: true }
-    if (!(await database.install(head, digest, signed, manifest.tables, null, bundle.digest, writes, asked))) {
+    const { entries, undone } = tablesOf(history.manifests, manifest)
+    if (!(await database.install(head, digest, signed, entries, null, bundle.digest, writes, asked, undone))) {
       const isFollowing = (await database.head()).digest === head.digest
       const why = isFollowing ? 'comes again: others write its bundle' : 'does not follow the newest version any more'
       throw new Fault('upgrade.conflict', `version ${version} ${why}`)

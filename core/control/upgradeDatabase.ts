@@ -7,7 +7,7 @@ import { Fault } from '../base/fault.js'
 import { isVersion, nameLengthMax, type Version } from '../base/ids.js'
 import type { Software } from '../base/level.js'
 import type { NodeRow, NodeStatus } from '../model/nodeRow.js'
-import type { TableEntries } from '../model/tables.js'
+import type { TableEntries, TablesUndone } from '../model/tables.js'
 import type { ServiceLimit } from '../schedules/serviceLimit.js'
 import type { Signed } from '../trust/signed.js'
 import type { SignedManifest } from '../upgrade/manifest.js'
@@ -123,7 +123,8 @@ export interface UpgradeDatabase {
    * One compare-and-set on ⟨version, digest of the head manifest⟩: false when `expected` is not the head any
    * more, or `undoes` is final. Sets the entries of `tables` with it, and keeps the bundle with this digest.
    * False also if that has been written since it had so many `writes`: what is kept is what was looked at.
-   * With `asked`, false also if somebody registered, alive or not, does not read what is asked.
+   * `undone`: the entries are not set, but taken back or brought again. With `asked`, false also if somebody
+   * registered, alive or not, does not read what is asked.
    */
   install(
     expected: Head,
@@ -134,6 +135,7 @@ export interface UpgradeDatabase {
     bundle?: string | null,
     writes?: number | null,
     asked?: AskedOfReaders | null,
+    undone?: TablesUndone | null,
   ): Promise<boolean>
   /** T2. As it was stored last; null: never. The signed history says what it is. */
   level(): Promise<StoredLevel | null>

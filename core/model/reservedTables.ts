@@ -13,3 +13,9 @@ export const forksTable = 'theseus-forks'
  * Bundles that were lost with the history: digest → their length in bytes. Hosts that have one bring it back.
  */
 export const wantedTable = 'theseus-wanted'
+
+/**
+ * The entries of tables that upgrades have overwritten: `<version>/<table>/<key>` → what was there. An undo
+ * gives them back.
+ */
+export const overwrittenTable = 'theseus-overwritten'

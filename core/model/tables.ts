@@ -3,10 +3,26 @@
  * may be in them.
  */
 import { Fault } from '../base/fault.js'
-import { isName, nameLengthMax } from '../base/ids.js'
+import { isName, nameLengthMax, type Version } from '../base/ids.js'
 
 /** The tables that the upgrader defines with an upgrade: by table, by key. */
 export type TableEntries = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/**
+ * An undo *takes* the entries *back* that an upgrade has set: each is as it was before, unless somebody has
+ * changed it since. The undo of the undo *brings* them *again*, where an entry still is as the undo has left
+ * it.
+ */
+export interface TablesUndone {
+  readonly way: 'takesBack' | 'bringsAgain'
+  /** The version that has set them first. */
+  readonly of: Version
+}
+
+/** The key of `overwrittenTable` that keeps what an entry was before a version set it. */
+export function overwrittenKey(of: Version, table: string, key: string): string {
+  return `${of}/${table}/${key}`
+}
 
 /** In characters as JavaScript counts them. */
 export const tableKeyLengthMax = 256

@@ -1,4 +1,6 @@
 import type { Version } from '../base/ids.js'
+import type { TableEntries, TablesUndone } from '../model/tables.js'
+import type { Manifest } from './manifest.js'
 
 /**
  * Whether a version takes back what the one before it brought. An undo does. The undo of an
@@ -16,4 +18,25 @@ export function undoneBy(
 ): Version | null {
   const standing = manifests.find(({ undoes, version: by }) => undoes === version && undoneBy(manifests, by) === null)
   return standing?.version ?? null
+}
+
+type Undoing = Pick<Manifest, 'version' | 'undoes' | 'tables'>
+
+/**
+ * The entries of tables that installing this manifest is about; and, where it undoes something, what becomes
+ * of them: an undo has none of its own.
+ */
+export function tablesOf(
+  history: readonly Undoing[],
+  manifest: Undoing,
+): { readonly entries: TableEntries; readonly undone: TablesUndone | null } {
+  let way: TablesUndone['way'] | undefined
+  let origin = manifest
+  while (origin.undoes !== null) {
+    const undone = history[origin.undoes - 1]
+    if (undone === undefined) return { entries: {}, undone: null }
+    way = way === 'takesBack' ? 'bringsAgain' : 'takesBack'
+    origin = undone
+  }
+  return { entries: origin.tables, undone: way === undefined ? null : { way, of: origin.version } }
 }

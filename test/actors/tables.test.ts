@@ -43,6 +43,25 @@ test('tables that an upgrade defines are there when it is installed; what is cha
   await second.reached(1)
 })
 
+test('tables that an upgrade defines are taken back by its undo, and brought again by the undo of that', async (t) => {
+  const system = await TestSystem.start(t)
+  const host = await system.host('h1')
+  const node = await host.node(NotesV1, 'n1')
+  const table = async () => Object.fromEntries(await system.database.table('authorized'))
+  await system.database.setInTable('authorized', 'n2', 'before')
+  const upgrade = toV2({ schedule: whenAuthorized })
+  await system.publish({ ...upgrade, tables: { authorized: { n1: 'yes', n2: 'no', n3: 'no' } } })
+  await node.reached(1)
+  await system.database.setInTable('authorized', 'n3', 'later')
+  await system.desk.running.operator.undo()
+  await node.reached(2)
+  t.deepEqual(await table(), { n2: 'before', n3: 'later' })
+  // The undo of the undo is a rollout as that of the upgrade was: it needs its table.
+  await system.desk.running.operator.undo()
+  await node.reached(3)
+  t.deepEqual(await table(), { n1: 'yes', n2: 'no', n3: 'later' })
+})
+
 test('a table that can’t be is refused when the upgrade is defined', (t) => {
   const { title, classUpgrades } = toV2()
   const refused = { code: 'config.invalid', message: /table "a b": use 1 to 64 letters/ }

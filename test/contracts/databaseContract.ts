@@ -941,10 +941,42 @@ export function databaseContract(
     await t.throwsAsync(wrong, { code: 'config.invalid' })
     t.is((await another.head()).version, 0)
     t.true(await database.install({ version: 0, digest: null }, digest, manifest, tables))
-    t.deepEqual(await another.tables(), ['authorized', 'weather'])
+    t.deepEqual(await another.tables(), ['authorized', 'theseus-overwritten', 'weather'])
     t.deepEqual([...(await another.table('authorized'))].flat(), ['n1', 'yes', 'n2', 'no', 'n3', 'yes'])
     t.deepEqual([...(await another.table('weather'))].flat(), ['sky', 'blue'])
   })
+
+  contract(
+    'an undo takes the entries of tables back, each as it was, and its undo brings them again',
+    async (t, database, another) => {
+      const [first, second, third, fourth] = ['1', '2', '3', '4'].map((text) => manifestOf(text))
+      const tables = { authorized: { n1: 'yes', n2: 'yes', n3: 'yes' }, weather: { sky: 'blue' } }
+      const authorized = async () => [...(await another.table('authorized'))].flat()
+      await database.setInTable('authorized', 'n2', 'no')
+      await database.setInTable('authorized', 'n3', 'yes')
+      await database.setInTable('authorized', 'n4', 'no')
+      t.true(await database.install(nothingInstalled, first!.digest, first!.manifest, tables))
+      t.deepEqual(await authorized(), ['n1', 'yes', 'n2', 'yes', 'n3', 'yes', 'n4', 'no'])
+      const head = { version: 1, digest: first!.digest }
+      const back = { way: 'takesBack', of: 1 } as const
+      t.true(await database.install(head, second!.digest, second!.manifest, tables, 1, null, null, null, back))
+      t.deepEqual(await authorized(), ['n2', 'no', 'n3', 'yes', 'n4', 'no'])
+      t.deepEqual(await another.tables(), ['authorized', 'theseus-overwritten'])
+      // The operator has changed one of them meanwhile.
+      await database.setInTable('authorized', 'n2', 'perhaps')
+      const again = { way: 'bringsAgain', of: 1 } as const
+      const undone = { version: 2, digest: second!.digest }
+      t.true(await database.install(undone, third!.digest, third!.manifest, tables, 2, null, null, null, again))
+      t.deepEqual(await authorized(), ['n1', 'yes', 'n2', 'perhaps', 'n3', 'yes', 'n4', 'no'])
+      t.deepEqual(await another.tables(), ['authorized', 'theseus-overwritten', 'weather'])
+      await database.setInTable('authorized', 'n1', 'changed')
+      await database.removeFromTable('weather', 'sky')
+      const redone = { version: 3, digest: third!.digest }
+      t.true(await database.install(redone, fourth!.digest, fourth!.manifest, tables, 3, null, null, null, back))
+      t.deepEqual(await authorized(), ['n1', 'changed', 'n2', 'perhaps', 'n3', 'yes', 'n4', 'no'])
+      t.deepEqual(await another.tables(), ['authorized', 'theseus-overwritten'])
+    },
+  )
 
   /** Declares, and says whether that is in force now. */
   const isDeclared = async (database: UpgradeDatabase, below: number) => (await database.declareDead(below, 0)).below === below

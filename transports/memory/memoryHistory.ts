@@ -3,7 +3,7 @@ import type { Version } from '../../core/base/ids.js'
 import { isSameLevel, raised } from '../../core/base/level.js'
 import { isReadByAll } from '../../core/control/readers.js'
 import type { AskedOfReaders, Head, StoredLevel } from '../../core/control/upgradeDatabase.js'
-import { checkTables, type TableEntries } from '../../core/model/tables.js'
+import { checkTables, type TableEntries, type TablesUndone } from '../../core/model/tables.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import type { MemoryBundles } from './memoryBundles.js'
 import { copyOf, type MemorySystem } from './memorySystem.js'
@@ -13,7 +13,7 @@ export class MemoryHistory {
   constructor(
     private readonly system: Pick<MemorySystem, 'data' | 'registrations'>,
     private readonly bundles: Pick<MemoryBundles, 'writes' | 'installed'>,
-    private readonly upgradeTables: Pick<MemoryTables, 'set'>,
+    private readonly upgradeTables: Pick<MemoryTables, 'change'>,
   ) {}
 
   head(): Head {
@@ -36,19 +36,17 @@ export class MemoryHistory {
     bundle: string | null = null,
     writes: number | null = null,
     asked: AskedOfReaders | null = null,
+    undone: TablesUndone | null = null,
   ): boolean {
     const system = this.system.data()
     const written = bundle === null ? 0 : this.bundles.writes(bundle)
     checkTables(tables)
-    const entries = Object.entries(tables).flatMap(([name, table]) =>
-      Object.entries(table).map(([key, value]) => [name, key, value] as const),
-    )
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     if (undoes !== null && undoes <= system.final) return false
     if (writes !== null && written !== writes) return false
     if (asked !== null && !asked.isTaught && !this.#isReadByAll(asked)) return false
     if (asked?.level != null) this.restoreLevel(asked.level)
-    for (const [name, key, value] of entries) this.upgradeTables.set(name, key, value)
+    this.upgradeTables.change(tables, undone, expected.version + 1)
     system.manifests.push(copyOf(manifest))
     system.head = { version: expected.version + 1, digest }
     if (bundle !== null) this.bundles.installed(bundle)

@@ -1,5 +1,7 @@
 /** The upgrade-specific tables in memory. */
-import { checkTable } from '../../core/model/tables.js'
+import type { Version } from '../../core/base/ids.js'
+import { overwrittenTable } from '../../core/model/reservedTables.js'
+import { checkTable, overwrittenKey, type TableEntries, type TablesUndone } from '../../core/model/tables.js'
 import type { MemorySystem } from './memorySystem.js'
 
 export class MemoryTables {
@@ -25,7 +27,32 @@ export class MemoryTables {
     return removed
   }
 
+  /** The entries of a version are set; or, of one that is undone, taken back or brought again. */
+  change(entries: TableEntries, undone: TablesUndone | null, version: Version): void {
+    const { tables } = this.system.data()
+    for (const [name, table] of Object.entries(entries))
+      for (const [key, value] of Object.entries(table)) {
+        const kept = overwrittenKey(undone?.of ?? version, name, key)
+        const now = tables.get(name)?.get(key)
+        const before = tables.get(overwrittenTable)?.get(kept)
+        if (undone === null && now !== undefined) this.set(overwrittenTable, kept, now)
+        const to = undone === null ? value : changedBack(undone.way, now, before, value)
+        if (to !== undefined) this.set(name, key, to)
+        else if (now !== undefined) this.remove(name, key)
+      }
+  }
+
   names(): readonly string[] {
     return [...this.system.data().tables.keys()].sort()
   }
+}
+
+function changedBack(
+  way: TablesUndone['way'],
+  now: string | undefined,
+  before: string | undefined,
+  value: string,
+): string | undefined {
+  if (way === 'takesBack') return now === value ? before : now
+  return now === before ? value : now
 }

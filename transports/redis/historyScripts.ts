@@ -1,4 +1,5 @@
 /** The scripts about the history (redisScripts.ts): the versions that are installed, and their bundles. */
+import { overwrittenTable } from '../../core/model/reservedTables.js'
 import { stagedBundlesMax, stagedBytesMax, stagedMs } from '../udbFactory.js'
 import { levelLua } from './levelLua.js'
 import { redisLayout } from './redisKeys.js'
@@ -10,8 +11,8 @@ const stagedLongerMs = 1_000
 /** A Lua function. The last keys are those of the tables that get entries: one for each entry. */
 const installing = `
 local function install(keys, args)
-local head, manifests, signatures, tables, final, bundle = unpack(keys)
-local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes = unpack(args)
+local head, manifests, signatures, tables, final, bundle, overwritten = unpack(keys)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes, of, way = unpack(args)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
 -- Whoever reads the head next says why.
@@ -23,10 +24,29 @@ local written = bundleDigest ~= '' and redis.call('HGET', bundle, 'writes') or '
 if writes ~= '' and (written or '0') ~= writes then return 0 end
 redis.call('HSET', manifests, version, manifest)
 if signature ~= '' then redis.call('HSET', signatures, version, signature) end
-for i = 7, #keys do
-  local name, key, value = unpack(args, 10 + (i - 7) * 3, 12 + (i - 7) * 3)
-  redis.call('HSET', keys[i], key, value)
-  redis.call('SADD', tables, name)
+for i = 8, #keys do
+  local name, key, value = unpack(args, 12 + (i - 8) * 3, 14 + (i - 8) * 3)
+  local kept = of .. '/' .. name .. '/' .. key
+  local now, before = redis.call('HGET', keys[i], key), redis.call('HGET', overwritten, kept)
+  local to = now
+  if way == 'sets' then
+    to = value
+    if now then
+      redis.call('HSET', overwritten, kept, now)
+      redis.call('SADD', tables, '${overwrittenTable}')
+    end
+  elseif way == 'takesBack' then
+    if now == value then to = before end
+  elseif now == before then
+    to = value
+  end
+  if to then
+    redis.call('HSET', keys[i], key, to)
+    redis.call('SADD', tables, name)
+  elseif now then
+    redis.call('HDEL', keys[i], key)
+    if redis.call('EXISTS', keys[i]) == 0 then redis.call('SREM', tables, name) end
+  end
 end
 redis.call('HSET', head, 'version', version, 'digest', digest, 'layout', '${redisLayout}')
 if bundleDigest ~= '' then

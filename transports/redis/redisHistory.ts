@@ -2,7 +2,8 @@
 import { Fault } from '../../core/base/fault.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
 import type { AskedOfReaders, Head } from '../../core/control/upgradeDatabase.js'
-import { checkTables, type TableEntries } from '../../core/model/tables.js'
+import { overwrittenTable } from '../../core/model/reservedTables.js'
+import { checkTables, type TableEntries, type TablesUndone } from '../../core/model/tables.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { tooMuchStaged } from '../udbFactory.js'
 import { bufferOf, type RedisConnection } from './redisConnection.js'
@@ -63,6 +64,7 @@ export class RedisHistory {
     bundle: string | null = null,
     writes: number | null = null,
     asked: AskedOfReaders | null = null,
+    undone: TablesUndone | null = null,
   ): Promise<boolean> {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
@@ -70,10 +72,11 @@ export class RedisHistory {
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     const keys = [head, manifests, signatures, this.keys.tables, final, this.keys.bundle(bundle ?? '')]
+    const overwritten = this.keys.table(overwrittenTable)
     const askedKeys = asked === null ? [] : this.keys.nodes
     const installed = await this.redis.run(
       asked === null ? 'theseusInstall' : 'theseusInstallAsked',
-      [...askedKeys, ...keys, ...entries.map(([name]) => this.keys.table(name))],
+      [...askedKeys, ...keys, overwritten, ...entries.map(([name]) => this.keys.table(name))],
       ...askedArguments(asked),
       expected.version,
       expected.digest ?? '',
@@ -84,6 +87,8 @@ export class RedisHistory {
       undoes ?? '',
       bundle ?? '',
       writes ?? '',
+      undone?.of ?? expected.version + 1,
+      undone?.way ?? 'sets',
       ...entries.flat(),
     )
     return installed === 1
