@@ -7,6 +7,7 @@
 import { inject, injectable } from 'tsyringe'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault, isFault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
 import type { Version } from '../../core/base/ids.js'
 import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
 import type { Head } from '../../core/control/upgradeDatabase.js'
@@ -80,6 +81,9 @@ export class UpgradeHistory {
     @inject(tokens.trusts) private readonly trusts: Trusts,
     @inject(Contacts) private readonly contacts: Contacts,
   ) {
+    // One on disk that `readVerified` has not taken is of a newer release.
+    const next = store.get(keys.manifest(this.newest + 1))
+    if (next !== undefined) this.#accepted(signedOf(next))
     contacts.know(this.heard)
     // Asked at most every `unknownVersionMs`, whatever others say.
     contacts.newer.on((version) => void this.knows(version).catch(() => {}))
@@ -214,6 +218,11 @@ export class UpgradeHistory {
     return this.#loading.run(version, () => this.#load(version))
   }
 
+  /** Why the upgrade to `version` is rejected here; undefined where it is not, as far as is known. */
+  whyNot(version: Version): Fault | undefined {
+    return this.#rejected.get(version)
+  }
+
   /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
   isUndo(version: Version): boolean {
     return this.manifests[version - 1]?.undoes === version - 1
@@ -313,8 +322,8 @@ export class UpgradeHistory {
       if (!isRuntimeInterface(manifest.runtime)) {
         const { oldest, newest } = runtimeInterfaces
         throw new Fault(
-          'upgrade.invalid',
-          `built for runtime interface ${manifest.runtime}; this host has ${oldest} to ${newest}`,
+          'upgrade.release',
+          `built for runtime interface ${manifest.runtime}; this host has ${oldest} to ${newest}: run a newer release than ${release}`,
         )
       }
       const upgrade = await this.#upgradeOf(manifest)
@@ -355,10 +364,15 @@ export class UpgradeHistory {
 
 /**
  * Puts what is on disk into a history that is empty. All of it is verified anew at every start: what was
- * changed there, or whose upgrader this host does not trust, is not run. Throws why.
+ * changed there, or whose upgrader this host does not trust, is not run. Throws why. It ends before what only
+ * a newer release reads, which stays on disk for that: the host serves what it has.
  */
 export function readVerified(store: StateStore, history: VerifiedHistory): VerifiedHistory {
-  for (const [, bytes] of store.range(...keys.allManifests)) history.append(history.check(signedOf(bytes)))
+  try {
+    for (const [, bytes] of store.range(...keys.allManifests)) history.append(history.check(signedOf(bytes)))
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'upgrade.release') throw error
+  }
   return history
 }
 

@@ -82,8 +82,9 @@ async function revive(services: HostServices, name: string, members: readonly Me
     if (found !== undefined) return checkStored(definition, found)
     throw new Fault('config.invalid', `group ${name} has lost its member ${nodeId}: restore the state directory of its host`)
   })
-  for (const record of stored) await load(services, record, start)
-  const counted = stored.map((record) => continued(record, record.incarnation + 1))
+  const known: NodeRecord[] = []
+  for (const record of stored) known.push(await load(services, record, start))
+  const counted = known.map((record) => continued(record, record.incarnation + 1))
   const nodes = assemble(services, name, groupAfterCrash(counted, startTriesMax), false, start)
   await commit(services, nodes)
   for (const node of nodes) await claim(services, node, start)

@@ -3,7 +3,7 @@
  * (DESIGN §5, "Birth").
  */
 
-import { Fault } from '../../core/base/fault.js'
+import { Fault, isFault } from '../../core/base/fault.js'
 import { checkName, type Version } from '../../core/base/ids.js'
 import { type GroupRecord, partsOfId } from '../../core/model/groupRecord.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
@@ -66,8 +66,8 @@ export function checkStored(definition: NodeClass, stored: Uint8Array): NodeReco
  * versions it knows.
  */
 async function revive(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<Node> {
-  await load(services, stored, start)
-  const record = afterCrash(continued(stored, stored.incarnation + 1), startTriesMax)
+  const known = await load(services, stored, start)
+  const record = afterCrash(continued(known, known.incarnation + 1), startTriesMax)
   const node = new Node(services, record, false)
   start.made(node)
   return orStopped(node, async () => {
@@ -77,16 +77,54 @@ async function revive(services: HostServices, stored: NodeRecord, start: NodeSta
   })
 }
 
-/** The classes and upgrades that a node with this record needs. */
-export async function load(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<void> {
+/**
+ * The classes and upgrades that a node with this record needs. Answers the record, as far as this release
+ * reads the versions that it knows.
+ *
+ * T4. A newer release may have run here. Its upgrades are rejected like any others, and the states of their
+ *     SOs stay where they are. Throws `upgrade.release` only where the node itself has gone so far.
+ */
+export async function load(services: HostServices, stored: NodeRecord, start: NodeStart): Promise<NodeRecord> {
   const lineage = services.classes.lineage(stored.generation.className, stored)
   // Records that are still to be made may need the functions of an upgrade whose version is dead.
   const kept = stored.rewind?.phase === 'recording' ? stored.rewind : undefined
   const generations = [stored.generation, stored.previous, kept?.kept]
   const unmade = generations.flatMap((of) => Object.values(of?.lazy ?? {}).map(({ upgrade }) => upgrade))
   const oldest = Math.min(stored.oldest, kept?.oldest ?? stored.oldest, ...unmade)
-  await start.unlessStopped(services.classes.load(lineage, oldest, stored.newest))
+  const newest = await start.unlessStopped(loadAsFarAsRead(services, stored, lineage, oldest))
   await start.unlessStopped(askBriefly(services))
+  if (newest === stored.newest) return stored
+  const { upgrade } = stored
+  return { ...stored, newest, upgrade: upgrade !== null && upgrade.target > newest ? null : upgrade }
+}
+
+/** The newest version, of those that the node knows, that this release reads. */
+async function loadAsFarAsRead(
+  { classes, history }: HostServices,
+  { nodeId, generation, newest }: NodeRecord,
+  lineage: readonly string[],
+  oldest: Version,
+): Promise<Version> {
+  let read = generation.version
+  try {
+    const unread = read > history.newest ? history.whyNot(history.newest + 1) : undefined
+    if (unread !== undefined) throw unread
+    await classes.load(lineage, oldest, read)
+  } catch (error) {
+    if (!isOfNewerRelease(error)) throw error
+    const message = `node ${nodeId} is at version ${generation.version}, which this release does not read, so it does not start: ${error.message}`
+    throw new Fault('upgrade.release', message, { ...error.details, nodeId }, { cause: error })
+  }
+  try {
+    for (; read < newest; read++) await classes.loadStep(lineage, read + 1)
+  } catch (error) {
+    if (!isOfNewerRelease(error)) throw error
+  }
+  return read
+}
+
+function isOfNewerRelease(error: unknown): error is Fault {
+  return isFault(error) && error.code === 'upgrade.release'
 }
 
 /** Before anything runs. The version it goes to and the reason are told as it goes on. */
