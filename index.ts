@@ -20,6 +20,8 @@ export {
   connectOperator,
   createHost,
   type HostOptions,
+  type NeighbourOptions,
+  type NeighboursOption,
   type RunningHost,
   type SigningOptions,
   startUpgradeServer,
@@ -35,6 +37,7 @@ export type { Allow, Roles } from './core/model/allow.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/model/collection.js'
 export { type EventType, event, hears } from './core/model/event.js'
 export { command, type MethodKind, query } from './core/model/methods.js'
+export type { NeighbourClass } from './core/model/neighbour.js'
 export type { NodeFacts, NodeFilter } from './core/model/nodeFilter.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote, type StateOf } from './core/model/nodeObject.js'
 export type { NodeRow, NodeStatus } from './core/model/nodeRow.js'

@@ -32,6 +32,7 @@ export {
   type StateSeen,
   type VersionFigures,
 } from './core/inspection/inspection.js'
+export { type NeighbourUse, neighbourUsesIn, systemOfPin } from './core/model/neighbour.js'
 export { areFacts } from './core/model/nodeFilter.js'
 export { clientService, oldestPossible } from './core/model/nodeRow.js'
 export { forksTable } from './core/model/reservedTables.js'
@@ -53,6 +54,14 @@ export {
   manifestOf,
   type SignedManifest,
 } from './core/upgrade/manifest.js'
+export {
+  type NeededVersion,
+  type NeighbourState,
+  neededVersion,
+  neighboursNeeded,
+  troubleWith,
+  usesBrought,
+} from './core/upgrade/neighbourNeeds.js'
 export {
   type StatechartDescription,
   type StateDescription,

@@ -1,10 +1,12 @@
 /** `natsctl explain`: why a node, or a rollout, is where it is. */
 import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
+import { type NeighbourUse, neighboursNeeded, neighbourUsesIn } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'
 import { readHistory } from '../history/knownHistory.js'
+import { findNeighbours, type NeighbourNeed, needJson, needsOf, needText, pinsAmong } from '../history/neighbours.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show as showForm } from '../output/forms.js'
 import { age, count, note, oneLine, print } from '../output/output.js'
@@ -28,22 +30,28 @@ export function addExplain(program: Program): void {
 
 function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
   return withOperator(flags, async ({ database }, system, trust) => {
-    const rows = (await database.nodes()).filter(isPartOfRollout)
+    const all = await database.nodes()
+    const rows = all.filter(isPartOfRollout)
     const known = { ...(await readKnownRollout(database, system, trust)), rows }
     if (nodeId === undefined) {
-      show(rows, known, system, flags)
+      const [{ inForce: dead }, final] = await Promise.all([database.dead(), database.finalized()])
+      const uses = neighboursNeeded(known.manifests, rows, { dead, final })
+      show(rows, known, system, flags, { needs: await findNeeds(uses, system), pins: pinsAmong(all) })
       if (rows.length > 0) return exitCodes.done
       note(noNodesText(system))
       return exitCodes.noResponder
     }
     const row = findNode(nodeId, rows, system)
     const waiting = waitReasonOf(row, known)
+    const uses = neighbourUsesIn(row.uses ?? []).map((use) => ({ ...use, by: row.className }))
+    const needs = await findNeeds(uses, system)
     showForm(flags.output, {
       table: () => {
         print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
         printWaiting(waiting)
+        for (const need of needs) print(`  ${oneLine(needText(need))}`)
       },
-      document: () => waitingJson(waiting),
+      document: () => ({ ...waitingJson(waiting), neighbours: needs.map(needJson) }),
       names: () => [nodeName(row)],
     })
     return exitCodes.done
@@ -60,8 +68,26 @@ export async function readKnownRollout(
   return { newest, manifests: history.manifests, controls: await database.controls() }
 }
 
+/** Asks nobody where nothing is needed. */
+async function findNeeds(
+  uses: readonly (NeighbourUse & { readonly by?: string })[],
+  system: string,
+): Promise<readonly NeighbourNeed[]> {
+  const neighbours = await findNeighbours(
+    uses.map((use) => use.system),
+    system,
+  )
+  return needsOf(uses, neighbours)
+}
+
+interface Around {
+  readonly needs: readonly NeighbourNeed[]
+  /** Of the systems that call this one. */
+  readonly pins: ReturnType<typeof pinsAmong>
+}
+
 /** Nodes that wait for the same are one entry: ten thousand have few reasons. */
-function show(rows: readonly NodeRow[], known: KnownRollout, system: string, flags: GlobalFlags): void {
+function show(rows: readonly NodeRow[], known: KnownRollout, system: string, flags: GlobalFlags, { needs, pins }: Around): void {
   const { newest, manifests, controls } = known
   const groups = new Map<string, WaitReason[]>()
   for (const row of rows) {
@@ -80,8 +106,16 @@ function show(rows: readonly NodeRow[], known: KnownRollout, system: string, fla
       const paused = isPaused ? ', paused' : ''
       print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
       for (const group of sorted) printGroup(group, isWide ? group.length : namesShownMax)
+      if (needs.length + pins.length > 0) print('')
+      for (const need of needs) print(oneLine(needText(need)))
+      for (const pin of pins)
+        print(`system ${pin.system} calls this one: version ${pin.version} and later ones stay alive for it`)
     },
-    document: () => ({ version: newest, nodes: rows.length, there, isPaused, waiting }),
+    document: () => ({
+      ...{ version: newest, nodes: rows.length, there, isPaused, waiting },
+      neighbours: needs.map(needJson),
+      pins,
+    }),
     names: () => sorted.flat().map(({ node }) => nodeName({ nodeId: node })),
   })
 }

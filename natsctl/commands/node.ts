@@ -1,7 +1,7 @@
 /** `natsctl node`: who runs what. */
 import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Phase, Version } from 'theseus-actors'
-import { phases } from 'theseus-actors/operator'
+import { phases, systemOfPin } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
@@ -107,6 +107,9 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
 function stateLeft(nodeId: string, row: NodeRow | undefined): string {
   const begins = `a node ${nodeId} that starts on another host begins without it`
   if (row === undefined) return `if it had state, ${begins}`
+  const system = systemOfPin(row)
+  if (system !== undefined)
+    return `versions that system ${system} calls may die now; it is known again with its next upgrade that calls this system`
   return row.directoryId === null
     ? 'it had no state on disk'
     : `its state is only in the state directory of host ${oneLine(row.hostId)}: ${begins}`
@@ -133,7 +136,8 @@ async function forgettable(
     const message = `error: system ${system} has no node ${nodeId} registered; --force forgets what is left of it${near}`
     throw new Failure(exitCodes.noResponder, message)
   }
-  if (row.alive) {
+  // A pin belongs to a system: no host of this one can be stopped for it.
+  if (row.alive && systemOfPin(row) === undefined) {
     const advice = `stop host ${oneLine(row.hostId)} first, or give --force`
     throw new Failure(exitCodes.error, `error: ${described(nodeId, row)} must not be forgotten while it lives: ${advice}`)
   }

@@ -1,7 +1,7 @@
 /** `natsctl node describe`: everything that the upgrade database knows of one node, and what it waits for. */
 import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
-import type { FieldsSeen, StateSeen } from 'theseus-actors/operator'
+import { type FieldsSeen, neighbourUsesIn, type StateSeen } from 'theseus-actors/operator'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
@@ -133,13 +133,19 @@ export function describeLines(
   if (reason !== null) lines.push(['because', reason])
   if (waitsFor !== null) lines.push(['waits for', waitsFor])
   for (const way of movedBy) lines.push(['moved by', way])
-  if (uses.length > 0) lines.push(['uses', uses.join(', ')])
+  if (uses.length > 0) lines.push(['uses', uses.map(useText).join(', ')])
   if (figures === undefined) return lines
   const { ended, threw, timed, tookMs, records } = figures
   const took = timed === 0 ? '' : `, ${(tookMs / timed).toFixed(1)} ms on average`
   lines.push(['calls', `${ended} since the phase began, ${threw} of them threw${took}`])
   if (records !== undefined) lines.push(['records', `${records.passed} passed; still to be made: ${leftOf(records.left)}`])
   return lines
+}
+
+/** A neighbour's class, or what it is. */
+function useText(used: string): string {
+  const [use] = neighbourUsesIn([used])
+  return use === undefined ? used : `${use.className} of ${use.system}`
 }
 
 /** The collections, and where each has come to. */

@@ -1,6 +1,7 @@
 /** How a plan is told: to people, and as JSON (docs/natsctl.md has its form). */
 import type { Absence, Obstacle, Refusals, RolloutPlan, ServicePlan } from 'theseus-actors/rollout'
 import type { GlobalFlags } from '../context/flags.js'
+import { type NeighbourNeed, needJson, needText } from '../history/neighbours.js'
 import { show } from '../output/forms.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'
 
@@ -8,7 +9,12 @@ import { age, count, note, oneLine, print, printTable } from '../output/output.j
 const rowsShownMax = 20
 const namesShownMax = 5
 
-export function showPlan(plan: RolloutPlan, system: string, { output }: GlobalFlags): void {
+/** The plan, and what the new classes need of other systems. */
+interface ShownPlan extends RolloutPlan {
+  readonly needs: readonly NeighbourNeed[]
+}
+
+export function showPlan(plan: ShownPlan, system: string, { output }: GlobalFlags): void {
   show(output, {
     table: () => printPlan(plan, system),
     document: () => planJson(plan, system),
@@ -16,12 +22,13 @@ export function showPlan(plan: RolloutPlan, system: string, { output }: GlobalFl
   })
 }
 
-function printPlan(plan: RolloutPlan, system: string): void {
+function printPlan(plan: ShownPlan, system: string): void {
   print(`system ${system} would go to version ${plan.version}: ${oneLine(plan.title)}`)
   print(lengthText(plan))
   for (const service of plan.services) showService(service, plan)
   showAbsent(plan)
   showRefusals(plan)
+  showNeeds(plan)
   print('')
   print(wayBackText(plan))
   print('assumed:')
@@ -29,7 +36,7 @@ function printPlan(plan: RolloutPlan, system: string): void {
   for (const warning of plan.warnings) note(warning)
 }
 
-function planJson(plan: RolloutPlan, system: string) {
+function planJson(plan: ShownPlan, system: string) {
   const { version, title, seed, runs, lots, duration, mostAway, paused, gaveUp, assumptions, warnings } = plan
   return {
     system,
@@ -44,6 +51,7 @@ function planJson(plan: RolloutPlan, system: string) {
     absent: plan.absent.map(({ nodes, obstacle }) => ({ nodes, kind: obstacle.kind, waitsFor: obstacleText(obstacle) })),
     refusals: plan.refusals,
     callers: plan.callers,
+    neighbours: plan.needs.map(needJson),
     undoable: plan.noWayBack.length === 0,
     noWayBack: plan.noWayBack,
     paused,
@@ -147,6 +155,12 @@ function showRefusals({ refusals, callers }: RolloutPlan): void {
     const what = refused.length === 0 ? 'none of their calls is refused' : `upgraded nodes refuse ${refused.join(', ')}, or may`
     print(`${count(clients.length, 'caller')} pinned to version ${version}, ${names(clients)}: ${what}`)
   }
+}
+
+/** An upgrade server refuses the upgrade where there is trouble. */
+function showNeeds({ needs }: ShownPlan): void {
+  if (needs.length > 0) print('')
+  for (const need of needs) print(`${need.trouble === null ? '' : 'refused: '}${oneLine(needText(need))}`)
 }
 
 function refusalRows({ role, simulates, over, version, refused, mayRefuse, cut }: Refusals) {

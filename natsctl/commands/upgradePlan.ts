@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Operator, ServiceLimit, Upgrade, Version } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
-import { reasonOf } from 'theseus-actors/operator'
+import { reasonOf, usesBrought } from 'theseus-actors/operator'
 import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnableBundle.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
@@ -13,6 +13,7 @@ import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags } from '../context/flags.js'
 import type { Trust } from '../context/trust.js'
 import { HistoryReader, type KnownHistory } from '../history/knownHistory.js'
+import { findNeighbours, needsOf } from '../history/neighbours.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { note } from '../output/output.js'
 import type { Program } from '../output/program.js'
@@ -66,8 +67,15 @@ async function plan(source: string, flags: PlanFlags): Promise<ExitCode> {
     const version = situation.manifests.length + 1
     const upgrades = new Map([...(await upgradesAhead(database, situation, history)), [version, upgrade] as const])
     const found = await planRollout({ situation, draft: built.manifest, upgrades, assumed }, { seed, runs })
-    showPlan(found, system, flags)
-    return isInTrouble(found) ? exitCodes.degraded : exitCodes.done
+    const brought = usesBrought(built.manifest.classUpgrades)
+    const neighbours = await findNeighbours(
+      brought.map((use) => use.system),
+      system,
+    )
+    const needs = needsOf(brought, neighbours)
+    showPlan({ ...found, needs }, system, flags)
+    const isRefused = needs.some(({ trouble }) => trouble !== null)
+    return isRefused || isInTrouble(found) ? exitCodes.degraded : exitCodes.done
   })
 }
 

@@ -79,6 +79,24 @@ export class ContextFiles {
   }
 
   /**
+   * The context that is kept with this system. Throws where several are, unless one has the system's name,
+   * and where it can't be used.
+   */
+  async ofSystem(system: string): Promise<Context | undefined> {
+    const found: string[] = []
+    for (const name of await this.names()) {
+      const beside = await this.#beside(name).catch(() => undefined)
+      if (beside?.system === system) found.push(name)
+    }
+    const chosen = found.includes(system) ? system : found[0]
+    if (found.length > 1 && chosen !== system)
+      throw usageFailure(
+        `contexts ${found.join(' and ')} are both of system ${system}: give one of them its name, or take it from the others`,
+      )
+    return chosen === undefined ? undefined : this.read(chosen)
+  }
+
+  /**
    * Writes the selection of the NATS command line, and the one before for its
    * `context previous`, as it does itself.
    */

@@ -57,6 +57,12 @@ export async function targetOf(flags: GlobalFlags, env: NodeJS.ProcessEnv = proc
   ])
 }
 
+/** Where a system is that no flag names: the context that is kept with it. Undefined where there is none. */
+export async function targetOfSystem(system: string, env: NodeJS.ProcessEnv = process.env): Promise<Target | undefined> {
+  const context = await new ContextFiles(env).ofSystem(system)
+  return context === undefined ? undefined : merge([context, defaults])
+}
+
 export function systemIn({ system }: Target): string {
   if (system !== undefined) return system
   throw usageFailure('which system? Give --system <name>, or set THESEUS_SYSTEM, or save one with a context')

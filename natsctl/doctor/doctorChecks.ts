@@ -13,6 +13,7 @@ import { age, count } from '../output/output.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, DoctorFacts, Outcome, Skew } from './doctorFacts.js'
+import { neighbourChecks } from './doctorNeighbours.js'
 import {
   deafHosts,
   functionsCheck,
@@ -69,6 +70,7 @@ function withDatabase(facts: DoctorFacts, found: Outcome<DatabaseFacts>): readon
     reachCheck(facts, rows),
     troubleCheck(rows, facts.now),
     rolloutCheck(database, rows, facts.now),
+    ...neighbourChecks(database.neighbours, database.rows),
   ]
 }
 

@@ -6,12 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connectOperator, isFault, type NodeRow, type Operator, type Version } from 'theseus-actors'
 import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
 import type { TrustMark } from 'theseus-actors/operator'
-import { type Control, type Doubt, forksTable, type Manifest, type Trusted } from 'theseus-actors/operator'
+import { type Control, type Doubt, forksTable, type Manifest, neighboursNeeded, type Trusted } from 'theseus-actors/operator'
 import { probeRedis, type RedisProbe, redis } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { callerName } from '../context/connection.js'
 import { natsAddress, redisAddress, systemIn, type Target } from '../context/target.js'
 import { HistoryReader } from '../history/knownHistory.js'
+import { findNeighbours, needsOf } from '../history/neighbours.js'
+import type { NeighbourFacts } from './doctorNeighbours.js'
 
 export type Outcome<T> = { readonly value: T } | { readonly code: string; readonly message: string }
 
@@ -42,6 +44,8 @@ export interface DatabaseFacts {
   /** Versions with two manifests. */
   readonly forks: readonly string[]
   readonly newest: Manifest | undefined
+  /** The systems that this one calls. */
+  readonly neighbours?: readonly NeighbourFacts[]
   /** The keys that may sign the next one. */
   readonly trusted?: Trusted
   /** The keys that signed the newest version that is verified. */
@@ -161,7 +165,7 @@ async function callToNobody(operator: Operator): Promise<Outcome<unknown>> {
 
 async function databaseFacts({ database }: Operator, target: Target): Promise<DatabaseFacts> {
   const reader = new HistoryReader(database, systemIn(target), target.trust)
-  const [{ version, digest }, { history }, final, rows, controls, forks, standing] = await Promise.all([
+  const [{ version, digest }, { history }, final, rows, controls, forks, standing, death] = await Promise.all([
     database.head(),
     reader.read(),
     database.finalized(),
@@ -169,10 +173,24 @@ async function databaseFacts({ database }: Operator, target: Target): Promise<Da
     database.controls(),
     database.table(forksTable),
     database.standing(),
+    database.dead(),
   ])
+  const uses = neighboursNeeded(history.manifests, rows, { dead: death.inForce, final })
+  const found = await findNeighbours(
+    uses.map((use) => use.system),
+    systemIn(target),
+  )
+  const neighbours = [...found].map(([system, neighbour]) => ({
+    system,
+    found: neighbour,
+    needs: needsOf(
+      uses.filter((use) => use.system === system),
+      found,
+    ),
+  }))
   const { doubt: why } = history
   return {
-    ...{ version, digest, final, rows, controls },
+    ...{ version, digest, final, rows, controls, neighbours },
     ...(standing?.probation ? { doubt: standing.probation.doubt } : {}),
     forks: [...forks.keys()],
     newest: history.manifests[version - 1],

@@ -4,7 +4,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import type { Control, Manifest } from 'theseus-actors/operator'
+import { type Control, type Manifest, systemOfPin } from 'theseus-actors/operator'
 
 export interface WaitReason {
   readonly node: string
@@ -37,6 +37,8 @@ export function waitReasonOf(row: NodeRow, known: KnownRollout): WaitReason {
     since,
     movedBy,
   })
+  // A pin of another system waits for nothing.
+  if (systemOfPin(row) !== undefined) return of(null)
   if (!row.alive) {
     const movedBy = [`start host ${row.hostId} again`, `natsctl node forget ${nodeId}, if it will not come back`]
     return of(`host ${row.hostId}, which is not heard of; the node was ${row.phase}`, movedBy, [row.hostId])

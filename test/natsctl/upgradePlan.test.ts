@@ -108,6 +108,7 @@ test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) 
     runs: 1,
     lots: 'slots',
     mostAway: 2,
+    neighbours: [],
     undoable: false,
     noWayBack: ['Pages.v2'],
     paused: null,
