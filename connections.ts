@@ -90,7 +90,7 @@ export async function openNeighbourDatabases(
           error,
         })
       const database = await openDeferred(udb ?? embeddedServices(system).database, system, clock, away)
-      opened.push({ system, database, trust: checkTrust(nkeySignatures, trust, system) })
+      opened.push({ system, database, trust: checkTrust(nkeySignatures, trust, system), level: firstLevelOf({ udb }) })
     }
     return opened
   } catch (error) {

@@ -14,6 +14,7 @@ import { Neighbour } from './actors/neighbours/neighbour.js'
 import { NeighbourServerClient, neighbourRestore } from './actors/neighbours/neighbourServerClient.js'
 import { Neighbours } from './actors/neighbours/neighbours.js'
 import { SystemPin } from './actors/neighbours/systemPin.js'
+import { HostSession } from './actors/registration/hostSession.js'
 import { Journal } from './actors/state/journal.js'
 import { type NeighbourOptions, neighbourConnections } from './connections.js'
 import { Fault, isFault } from './core/base/fault.js'
@@ -72,6 +73,7 @@ async function openNeighbour(
   scope.register(HostHistoryRestore as never, { useValue: neighbourRestore(system, observe) })
   scope.register(tokens.repository, { useValue: host.resolve(tokens.repository) })
   const clients = scope.resolve(Host)
+  const { software } = scope.resolve(HostSession)
   const clock = scope.resolve(tokens.clock)
   const database = scope.resolve(tokens.database)
   return new Neighbour({
@@ -88,7 +90,7 @@ async function openNeighbour(
     history: scope.resolve(UpgradeHistory),
     journal: scope.resolve(Journal),
     store: kept,
-    pin: new SystemPin({ system: own.system, neighbour: system, database, clock, by: own.hostId }),
+    pin: new SystemPin({ system: own.system, neighbour: system, database, clock, by: own.hostId, software: () => software }),
     ...{ clock, random, observe, settings: scope.resolve(tokens.settings) },
   })
 }

@@ -9,7 +9,7 @@
  */
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
-import { softwareSince } from '../../core/base/level.js'
+import type { Software } from '../../core/base/level.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { pinClass, pinOf } from '../../core/model/neighbour.js'
 import { clientService, type NodeStatus } from '../../core/model/nodeRow.js'
@@ -27,6 +27,8 @@ export interface SystemPinOptions {
   readonly clock: Clock
   /** The name of this process, for whoever reads the row. */
   readonly by: string
+  /** T1. That which all processes of the system read, as far as this one knows. */
+  readonly software: () => Software
 }
 
 export class SystemPin {
@@ -47,8 +49,12 @@ export class SystemPin {
 
   /** The same also where it was forgotten. */
   async claim(version: Version): Promise<void> {
-    const { registered } = await this.options.database.register(this.#row(version), pinLeaseMs)
-    if (!registered) throw this.#taken()
+    const { neighbour } = this.options
+    const answer = await this.options.database.register(this.#row(version), pinLeaseMs)
+    if (answer.registered) return
+    if (answer.level === undefined) throw this.#taken()
+    const message = `neighbour ${neighbour} writes formats that this system does not read: run release ${answer.level.release} or newer`
+    throw new Fault('config.release', message, { release: answer.level.release })
   }
 
   /** Sets it to this version, unless it is older already. */
@@ -72,7 +78,7 @@ export class SystemPin {
   }
 
   #row(version: Version): NodeStatus {
-    const { by, clock } = this.options
+    const { by, clock, software } = this.options
     return {
       nodeId: this.#id,
       service: clientService,
@@ -84,7 +90,7 @@ export class SystemPin {
       hostId: by,
       directoryId: this.#id,
       since: clock.now(),
-      software: softwareSince(clock.now()),
+      software: software(),
     }
   }
 

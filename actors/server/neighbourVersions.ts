@@ -12,6 +12,7 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import { type Level, type Software, softwareSince } from '../../core/base/level.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { NeighbourUse } from '../../core/model/neighbour.js'
@@ -23,6 +24,7 @@ import {
   type NeighbourState,
   neededVersion,
   neighboursNeeded,
+  softwareOfAll,
   troubleWith,
   usesBrought,
 } from '../../core/upgrade/neighbourNeeds.js'
@@ -35,6 +37,8 @@ export interface NeighbourAccess {
   readonly system: string
   readonly database: UpgradeDatabase
   readonly trust: Trust | undefined
+  /** That of its version 0. */
+  readonly level: Level
 }
 
 export interface NeighbourVersionsOptions {
@@ -57,10 +61,17 @@ export class NeighbourVersions {
   /** The neighbours of which a warning was given, and not taken back since. */
   readonly #warned = new Map<string, string>()
 
-  constructor(private readonly options: NeighbourVersionsOptions) {}
+  readonly #own: Software
+  /** The same for all of this system, as far as its rows tell. */
+  #software: Software
+
+  constructor(private readonly options: NeighbourVersionsOptions) {
+    this.#own = softwareSince(options.clock.now())
+    this.#software = this.#own
+  }
 
   /** An embedded server learns of the neighbours of its hosts as these start. */
-  add({ system: neighbour, database, trust }: NeighbourAccess): void {
+  add({ system: neighbour, database, trust, level }: NeighbourAccess): void {
     if (this.#known.has(neighbour)) {
       void database.close()
       return
@@ -68,8 +79,8 @@ export class NeighbourVersions {
     const { system, clock, signatures, name = 'upgrade-server' } = this.options
     this.#known.set(neighbour, {
       database,
-      history: new InstalledHistory({ system: neighbour, database, signatures, trust }),
-      pin: new SystemPin({ system, neighbour, database, clock, by: name }),
+      history: new InstalledHistory({ system: neighbour, database, signatures, trust, level }),
+      pin: new SystemPin({ system, neighbour, database, clock, by: name, software: () => this.#software }),
     })
   }
 
@@ -115,6 +126,7 @@ export class NeighbourVersions {
     if (this.#known.size === 0) return
     const { database } = this.options
     const [rows, { inForce }, final] = await Promise.all([database.nodes(), database.dead(), database.finalized()])
+    this.#software = softwareOfAll(rows, this.#own)
     const needed = Map.groupBy(neighboursNeeded(history, rows, { dead: inForce, final }), ({ system }) => system)
     for (const [system, known] of this.#known) {
       try {

@@ -3,6 +3,7 @@
  * neighbour has them (N2, N3). Pure: upgrade servers and natsctl decide here alike.
  */
 import type { Version } from '../base/ids.js'
+import { readsOf, releaseOf, type Software } from '../base/level.js'
 import { type NeighbourUse, neighbourUsesIn } from '../model/neighbour.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import { type History, isNamed, newestVersionOf } from './classLineage.js'
@@ -34,6 +35,25 @@ export function neighboursNeeded(history: History, rows: readonly NodeRow[], { d
     for (const { oldClass, only } of classUpgrades) if (only === null) replaced.add(oldClass)
   }
   return neighbourUsesIn(uses)
+}
+
+/**
+ * The formats that every process of this system reads, for the row that stands for all of them in a
+ * neighbour's database: no level is raised there that one of them could not read.
+ */
+export function softwareOfAll(rows: readonly Pick<NodeRow, 'software'>[], own: Software): Software {
+  const reads: Record<string, number> = { ...own.reads }
+  let { release } = own
+  for (const { software } of rows) {
+    const theirs = readsOf(software)
+    for (const [name, number] of Object.entries(reads)) {
+      const read = theirs[name] ?? 0
+      if (read >= number) continue
+      reads[name] = read
+      release = releaseOf(software)
+    }
+  }
+  return { release, reads, since: own.since }
 }
 
 /** A neighbour, as far as it is known. */

@@ -8,6 +8,7 @@ import {
   type NeighbourState,
   neededVersion,
   neighboursNeeded,
+  softwareOfAll,
   troubleWith,
   usesBrought,
 } from '../../core/upgrade/neighbourNeeds.js'
@@ -97,6 +98,18 @@ test('N3: trouble is a class that is missing or dead, and says what must come fi
     troubleWith('Till.v1', use, { is: 'dead', version: 0, oldest: 3 })!,
     /version 0 there, and that version is dead: .* is 3\. Till\.v1/,
   )
+})
+
+test('T3: the row of a system reads what all of its processes read', (t) => {
+  const own = { release: '0.3.0', reads: { envelope: 3, manifest: 2 }, since: 7 }
+  const of = (release: string, envelope: number) => ({
+    software: { release, reads: { envelope, manifest: 2, other: 9 }, since: 1 },
+  })
+  t.deepEqual(softwareOfAll([], own), own)
+  t.deepEqual(softwareOfAll([of('0.4.0', 4), of('0.2.0', 2), of('0.3.0', 3)], own), {
+    ...{ release: '0.2.0', reads: { envelope: 2, manifest: 2 }, since: 7 },
+  })
+  t.like(softwareOfAll([of('0.2.0', 2), {}], own), { release: '0.1.0', reads: { envelope: 1 } })
 })
 
 test('an upgrade brings the needs of its new classes, each by its class', (t) => {
