@@ -1,6 +1,7 @@
 /** C9, without a system: what is signed, who is trusted when, and that nothing else is accepted. */
 import test from 'ava'
 import fc from 'fast-check'
+import { createAccount } from 'nkeys.js'
 import { isFault } from '../../core/base/fault.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { signed, signedBytes } from '../../core/trust/signed.js'
@@ -86,6 +87,21 @@ test('a signature is refused whichever of its bits is changed, and at any other 
     t.is(refusal([first, { ...second, signature: signature.slice(0, length) }]), '2 upgrade.signature')
   }
   t.is(refusal([first, { ...second, signature: new Uint8Array([...signature, 0]) }]), '2 upgrade.signature')
+})
+
+test('signatures are those of nkeys.js, and both accept the same', (t) => {
+  for (let i = 0; i < 5; i++) {
+    const pair = createAccount()
+    const [publicKey, seed] = [pair.getPublicKey(), new TextDecoder().decode(pair.getSeed())]
+    const bytes = new Uint8Array(i * 50).map((_, at) => at)
+    const signature = signer(seed).sign(bytes)
+    t.deepEqual(signature, new Uint8Array(pair.sign(bytes)))
+    t.true(nkeySignatures.verify(publicKey, bytes, signature))
+    const others = [[...bytes, 0], [...bytes].reverse()].filter((other) => !Buffer.from(other).equals(bytes))
+    for (const other of others) t.false(nkeySignatures.verify(publicKey, Uint8Array.from(other), signature))
+    t.false(nkeySignatures.verify(alice.publicKey, bytes, signature), 'by another key')
+  }
+  t.false(nkeySignatures.verify('no key', new Uint8Array(), new Uint8Array(64)))
 })
 
 test('a signature that was made into another valid one without the seed is refused', (t) => {

@@ -8,6 +8,7 @@ import { createAccount, fromPublic, fromSeed, type KeyPair } from 'nkeys.js'
 import { Fault } from '../../core/base/fault.js'
 import type { Signatures, Signer } from '../../core/ports/signatures.js'
 import { looksLikeUpgraderKey } from '../../core/trust/trust.js'
+import { isSigned, privateKeyOf, signature } from './ed25519.js'
 
 const signatureLength = 64
 
@@ -21,10 +22,10 @@ export function isUpgraderKey(text: string): boolean {
 
 export const nkeySignatures: Signatures = {
   isUpgraderKey,
-  verify(publicKey, bytes, signature) {
-    if (signature.length !== signatureLength || !isReduced(signature.subarray(signatureLength / 2))) return false
+  verify(publicKey, bytes, given) {
+    if (given.length !== signatureLength || !isReduced(given.subarray(signatureLength / 2))) return false
     try {
-      return publicPart(publicKey)?.verify(bytes, signature) ?? false
+      return publicPart(publicKey) !== undefined && isSigned(publicKey, bytes, given)
     } catch {
       return false
     }
@@ -40,8 +41,8 @@ function publicPart(text: string): KeyPair | undefined {
 }
 
 /**
- * Otherwise there would be a second signature, made by nobody who has the seed: tweetnacl does
- * not look (RFC 8032, 5.1.7).
+ * Otherwise there would be a second signature, made by nobody who has the seed (RFC 8032, 5.1.7). OpenSSL
+ * looks as well; nobody is to depend on that.
  */
 function isReduced(scalar: Uint8Array): boolean {
   for (let i = scalar.length - 1; i >= 0; i--) if (scalar[i] !== order[i]) return scalar[i]! < order[i]!
@@ -63,7 +64,8 @@ export function newKey(): { readonly publicKey: string; readonly seed: string } 
  */
 export function signer(seed: string | Uint8Array): Signer {
   const pair = pairOf((typeof seed === 'string' ? seed : new TextDecoder().decode(seed)).trim())
-  return { publicKey: pair.getPublicKey(), sign: (bytes) => pair.sign(bytes) }
+  const key = privateKeyOf(new TextDecoder().decode(pair.getSeed()))
+  return { publicKey: pair.getPublicKey(), sign: (bytes) => signature(key, bytes) }
 }
 
 function pairOf(seed: string): KeyPair {
