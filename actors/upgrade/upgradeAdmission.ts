@@ -143,7 +143,7 @@ export class UpgradeAdmission {
 }
 
 function waitsFor(answer: Exclude<PermitAnswer, { claimed: true }>, service: string): string {
-  if ('heldBy' in answer) return `a slot under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
+  if ('heldBy' in answer) return `a permit under the limit of ${service}, held by ${answer.heldBy.join(', ')}`
   if ('onProbation' in answer)
     return 'the upgrade database, which has lost something and waits until all hosts have told of their nodes'
   if ('isElsewhere' in answer) return 'its end here: a newer start of a host has it'

@@ -29,7 +29,7 @@ export function addNode(program: Program): void {
   addDescribe(node, program)
   const forgetting = node
     .command('forget')
-    .description('remove a node that will not come back, with its slot; its state directory stays as it is')
+    .description('remove a node that will not come back, with its upgrade permit; its state directory stays as it is')
     .argument('<id>', 'the node', nameFlag)
     .option('--yes', 'do not ask')
     .option('--force', 'even if it is alive, or not registered (then: what is left of it)')

@@ -130,7 +130,7 @@ function obstacleText(obstacle: Absence['obstacle']): string {
     case 'schedule':
       return `its schedule for version ${obstacle.version}, ${obstacle.schedule}`
     case 'slot':
-      return `a slot for version ${obstacle.version} under its service's limit, held by ${names(obstacle.heldBy)}`
+      return `a permit for version ${obstacle.version} under its service's limit, held by ${names(obstacle.heldBy)}`
     case 'control':
       return controlText(obstacle)
     case 'notLoaded':

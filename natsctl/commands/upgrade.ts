@@ -271,9 +271,21 @@ function printClassUpgrades(manifest: ManifestDraft): void {
       entry.service,
       entry.oldClass,
       entry.newClass,
-      entry.pastSO,
-      entry.futureSO,
+      simulationCell(entry.pastSO, entry.oldClass),
+      simulationCell(entry.futureSO, entry.newClass),
       entry.schedule,
     ]),
   )
+}
+
+/** An SO has no name of its own: the class that it simulates says which one it is. */
+function simulationCell(choice: ManifestDraft['classUpgrades'][number]['pastSO'], simulated: string): string {
+  switch (choice) {
+    case 'so':
+      return `simulates ${simulated}`
+    case 'notNeeded':
+      return 'not needed'
+    case 'none':
+      return 'none'
+  }
 }

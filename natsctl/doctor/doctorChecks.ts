@@ -173,7 +173,8 @@ function probationChecks({ doubt }: DatabaseFacts): readonly Check[] {
     lost: 'on probation: Redis has lost what it had, or is an older copy',
     silent: 'on probation: no host could reach it for a while',
   }[doubt]
-  const advice = 'it ends one lease after all hosts have told of their nodes: no version dies and no slot is given out until then'
+  const advice =
+    'it ends one lease after all hosts have told of their nodes: no version dies and no permit is given out until then'
   return [warning('upgrade database', found, advice)]
 }
 

@@ -93,16 +93,16 @@ function scheduled(
   )
   if (serving.length > 0 && serving.length === holders.length)
     return of(
-      `a slot under the limit of ${service}, held by ${serving.join(', ')}, which ${serving.length === 1 ? 'serves' : 'serve'} all the same`,
+      `a permit under the limit of ${service}, held by ${serving.join(', ')}, which ${serving.length === 1 ? 'serves' : 'serve'} all the same`,
       [
-        `the host of ${serving.join(', ')}, which gives the slot back when it hears that the upgrade database has lost something`,
-        `a restart of that host: a node that serves again gives its slot back`,
+        `the host of ${serving.join(', ')}, which gives the permit back when it hears that the upgrade database has lost something`,
+        `a restart of that host: a node that serves again gives its permit back`,
       ],
       holders,
     )
   if (holders.length > 0)
     return of(
-      `a slot under the limit of ${service}`,
+      `a permit under the limit of ${service}`,
       [`${holders.join(', ')} to serve again`, `natsctl node forget, of one of them that will not`],
       holders,
     )

@@ -122,7 +122,7 @@ test('a node that waits says what for, once, and says it again only when that is
   const claiming = claim()
   await turns(clock, 60)
   await turns(clock, 60)
-  t.deepEqual(reasons, ['waits for a slot under the limit of pages, held by other'])
+  t.deepEqual(reasons, ['waits for a permit under the limit of pages, held by other'])
   factory.away(true)
   await turns(clock, 300)
   await turns(clock, 300)
@@ -165,7 +165,7 @@ test('a node that waits for a second time says again what for', async (t) => {
   await database.claimPermit('pages', upgradingNode('other'), one)
   void claim()
   await turns(clock)
-  const said = 'waits for a slot under the limit of pages, held by other'
+  const said = 'waits for a permit under the limit of pages, held by other'
   t.deepEqual(reasons, [said, said])
 })
 

@@ -43,14 +43,14 @@ const row = (over: object): RecordingEntry =>
 test('phases that arrive late or twice find their place', (t) => {
   const model = new Rollout()
   model.apply([phase(30, 3, 'scheduled', 1), phase(40, 4, 'draining', 1)])
-  model.apply([phase(10, 1, 'current', null), phase(20, 2, 'fetching', 1), phase(30, 3, 'scheduled', 1, 'waits for a slot')])
+  model.apply([phase(10, 1, 'current', null), phase(20, 2, 'fetching', 1), phase(30, 3, 'scheduled', 1, 'waits for a permit')])
   const node = model.nodes.get('p1')!
   t.deepEqual(
     node.segments.map(({ at, phase, reason }) => [at, phase, reason]),
     [
       [10, 'current', null],
       [20, 'fetching', null],
-      [30, 'scheduled', 'waits for a slot'],
+      [30, 'scheduled', 'waits for a permit'],
       [40, 'draining', null],
     ],
   )

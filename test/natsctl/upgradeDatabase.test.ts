@@ -64,7 +64,7 @@ async function registerAway(database: UpgradeDatabase, nodeId: string): Promise<
 
 // natsctl node forget
 
-test('a node that is away is forgotten with its slot, and what was dropped is said', async (t) => {
+test('a node that is away is forgotten with its permit, and what was dropped is said', async (t) => {
   const { database, run, json } = t.context
   for (const nodeId of ['p1', 'p2']) await registerAway(database, nodeId)
   await database.claimPermit('pages', upgradingNode('p1'), { nodes: 1 })

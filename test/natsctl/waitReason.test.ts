@@ -31,8 +31,8 @@ test('a node that is there waits for nothing; one that is behind waits for word 
 
 test('a scheduled node waits for its schedule, a slot, a pause or a hold, and each has what moves it', (t) => {
   t.deepEqual(waits({}), ['its schedule, gradually(…)', 'natsctl node upgrade p1'])
-  t.deepEqual(waits({ reason: 'waits for a slot under the limit of pages, held by p2, p3' }), [
-    'a slot under the limit of pages',
+  t.deepEqual(waits({ reason: 'waits for a permit under the limit of pages, held by p2, p3' }), [
+    'a permit under the limit of pages',
     'p2, p3 to serve again',
     'p2',
     'p3',
@@ -55,12 +55,12 @@ test('a scheduled node waits for its schedule, a slot, a pause or a hold, and ea
 })
 
 test('a slot that is held by a node which serves is named as such, and so is a database on probation', (t) => {
-  const held = row({ reason: 'waits for a slot under the limit of pages, held by p2' })
+  const held = row({ reason: 'waits for a permit under the limit of pages, held by p2' })
   const serving = row({ nodeId: 'p2', phase: 'current', version: 1, target: null })
   const known = { newest: 1, manifests, controls: [] }
   t.regex(waitReasonOf(held, { ...known, rows: [held, serving] }).waitsFor!, /held by p2, which serves all the same$/)
   const upgrading = { ...serving, phase: 'draining' } as const
-  t.is(waitReasonOf(held, { ...known, rows: [held, upgrading] }).waitsFor, 'a slot under the limit of pages')
+  t.is(waitReasonOf(held, { ...known, rows: [held, upgrading] }).waitsFor, 'a permit under the limit of pages')
   const [waitsFor, movedBy] = waits({
     reason: 'waits for the upgrade database, which has lost something and waits until all hosts have told of their nodes',
   })

@@ -80,7 +80,7 @@ export async function rollout({ nodes, upgrades = 2, until = 1, stalledEvery = 0
             at,
             to,
             to === 'current' ? null : v,
-            to === 'scheduled' && i % 5 === 0 ? 'waits for a slot under the limit of pages, held by p3, p9' : null,
+            to === 'scheduled' && i % 5 === 0 ? 'waits for a permit under the limit of pages, held by p3, p9' : null,
           )
         )
           break
