@@ -31,8 +31,8 @@ import { addInspect } from './inspect/inspect.js'
 import { addNew } from './new/new.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './output/exitCodes.js'
 import { checkForm } from './output/forms.js'
-import { oneLine, withoutSeeds } from './output/output.js'
 import type { Program } from './output/program.js'
+import { adviseUsage } from './output/usageAdvice.js'
 import { addUp } from './up/up.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
@@ -84,6 +84,7 @@ export async function perform(words: readonly string[]): Promise<ExitCode> {
   addDoctor(program)
   addCompletion(program)
   refuseTwice(program.command)
+  adviseUsage(program.command)
   try {
     if (words[0] === completeCommand) await complete(program.command, words.slice(1))
     else await program.command.parseAsync(withOneTrust(words), { from: 'user' })
@@ -113,10 +114,6 @@ function root(): Command {
     .description('Runs, upgrades and looks at a system of Theseus.')
     .version(version)
     .exitOverride()
-    .configureOutput({
-      // Commander puts its suggestion on a line of its own.
-      outputError: (text, write) => write(`${withoutSeeds(oneLine(text))}\n`),
-    })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', async (_, command) => {
       checkForm(command)

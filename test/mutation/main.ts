@@ -1,7 +1,7 @@
 /** `npm run mutate [-- files]`. See test/README.md. */
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { commandLine, usage } from './commandLine.js'
 import { checkListed, readListed } from './listed.js'
 import { MutationRun } from './mutationRun.js'
 import { scoreOf, scoresText, survivorsText } from './report.js'
@@ -11,20 +11,16 @@ import { VerdictStore } from './verdicts.js'
 const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 const cache = join(root, 'node_modules/.cache', process.env.MUTATION_CACHE ?? 'mutation')
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    fresh: { type: 'boolean', default: false },
-    thorough: { type: 'boolean', default: false },
-    report: { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '2' },
-    patience: { type: 'string', default: '1000' },
-    budget: { type: 'string' },
-    min: { type: 'string' },
-    match: { type: 'string' },
-    tests: { type: 'string', multiple: true },
-  },
-})
+const words = commandLine(process.argv.slice(2))
+if (typeof words === 'string') {
+  process.stderr.write(words)
+  process.exit(2)
+}
+const { values, positionals } = words
+if (values.help) {
+  process.stdout.write(usage)
+  process.exit(0)
+}
 
 const usual = usualSources(root)
 const asked = positionals.length === 0 ? usual : sources(root, positionals)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { until } from '../support/eventually.js'
+import { commandLine, usage } from './commandLine.js'
 import { Coverage, digestOfFile } from './coverage.js'
 import { instrument } from './instrument.js'
 import { checkListed, parseListed } from './listed.js'
@@ -393,4 +394,13 @@ test('a Lua script loses commands and has its bounds moved, and its comments sta
       'return 0`',
     ],
   )
+})
+
+test('a wrong flag of the command is told with the flags that there are, and --help is none', (t) => {
+  const wrong = commandLine(['core', '--jbos', '4'])
+  t.regex(String(wrong), /^Unknown option '--jbos'.*\n\nnpm run mutate \[-- <file or folder>…\] \[options\]\n/s)
+  const help = commandLine(['--help'])
+  t.true(typeof help !== 'string' && help.values.help)
+  if (typeof help === 'string') return
+  for (const flag of Object.keys(help.values)) t.regex(usage, new RegExp(`^  --${flag} `, 'm'))
 })

@@ -16,11 +16,34 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   [
     'a wrong flag gets the nearest one',
     ['node', 'ls', '--sevice', 'x'],
-    /unknown option '--sevice' \(Did you mean --service\?\)/,
+    /unknown option '--sevice' \(Did you mean --service\?\): "natsctl node ls --help" shows the flags$/m,
   ],
-  ['a wrong noun gets the nearest one', ['rolout', 'status'], /unknown command 'rolout' \(Did you mean rollout\?\)/],
-  ['a wrong verb gets the nearest one', ['upgrade', 'publsh', 'x'], /unknown command 'publsh' \(Did you mean publish\?\)/],
-  ['a missing argument is named', ['call', 'p1', '--system', 's'], /missing required argument 'method'/],
+  [
+    'a wrong noun gets the nearest one',
+    ['rolout', 'status'],
+    /unknown command 'rolout' \(Did you mean rollout\?\): "natsctl --help" shows the commands$/m,
+  ],
+  [
+    'a wrong verb gets the nearest one',
+    ['upgrade', 'publsh', 'x'],
+    /unknown command 'publsh' \(Did you mean publish\?\): type "natsctl upgrade <verb>", where the verb is one of build, /,
+  ],
+  [
+    'a verb that is like no other gets all of its noun',
+    ['node', 'frobnicate'],
+    /unknown command 'frobnicate': type "natsctl node <verb>", where the verb is one of ls, describe, forget, hold, /,
+  ],
+  ['a flag without its value gets help', ['node', 'ls', '--system'], /argument missing: "natsctl --help" shows the flags$/m],
+  [
+    'a missing argument is named, with the command as it is used',
+    ['call', 'p1', '--system', 's'],
+    /missing required argument 'method': type "natsctl call \[options\] <target> <method> \[args\.\.\.\]"$/m,
+  ],
+  [
+    'an argument too many gets the command as it is used',
+    ['node', 'describe', 'a', 'b'],
+    /too many arguments for 'describe'\. Expected 1 argument but got 2: type "natsctl node describe \[options\] <id>"$/m,
+  ],
   ['no system is told', ['node', 'ls'], /which system\? Give --system <name>, or set THESEUS_SYSTEM/],
   ['a wrong duration is told', ['rollout', 'status', '--timeout', 'soon'], /--timeout .* Use a number with ms, s, m or h/],
   [
@@ -29,7 +52,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
     /--from is given twice/,
   ],
   ['so is one of all commands', ['node', 'ls', '--system', 'a', '--system', 'b'], /--system is given twice/],
-  ['a wrong form is told', ['node', 'ls', '-o', 'xml'], /Allowed choices are table, wide, json, yaml, name/],
+  ['a wrong form is told', ['node', 'ls', '-o', 'xml'], /Allowed choices are table, wide, json, yaml, name\.$/m],
   ['a wrong address is told', ['node', 'ls', '--system', 's', '--redis', 'x'], /--redis is no address of Redis/],
   ['a config that is not there is told', ['up', '--config', 'nowhere.json'], /nowhere\.json: there is no such file/],
 ]
