@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { isFault } from '../../core/base/fault.js'
 import { type AuditBounds, auditKept } from '../../core/control/audit.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { memoryDatabase, memoryDatabaseKeeping } from '../../transports/memory/memoryDatabase.js'
@@ -13,6 +12,7 @@ import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 import { processMsOf } from '../support/processTime.js'
 import { ageSystemInRedis } from '../support/redisTime.js'
+import { thrownCode } from '../support/rejections.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
 import { bundlesContract } from './bundlesContract.js'
 import {
@@ -140,8 +140,6 @@ function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTes
   }
 }
 
-const codeOf = (thrown: unknown) => (isFault(thrown) ? thrown.code : thrown)
-
 test('memory: a node without a directory is registered no more a day after its lease ran out', async (t) => {
   const memory = onManualClock()
   const database = await memory.open('shop')
@@ -211,7 +209,7 @@ test('redis: a head that can’t be read is an error, and not version 0', async 
   const client = new Redis(server.url)
   t.teardown(() => Promise.all([database.close(), client.quit()]))
   await client.hset(`theseus:{${system}}:head`, 'version', 'three')
-  t.is(codeOf(await t.throwsAsync(database.head())), 'upgrade.invalid')
+  t.is(thrownCode(await t.throwsAsync(database.head())), 'upgrade.invalid')
   t.false(await database.install({ version: 0, digest: null }, 'd', { bytes: new Uint8Array([1]), signature: null }))
 })
 
@@ -227,8 +225,8 @@ test('redis: a death that can’t be read is an error, and neither no death nor 
     ['3', '0', 'two'],
   ]) {
     await client.hset(key, { below, sinceMs, before })
-    t.is(codeOf(await t.throwsAsync(database.dead())), 'upgrade.invalid')
-    t.is(codeOf(await t.throwsAsync(database.declareDead(3, 0))), 'upgrade.invalid')
+    t.is(thrownCode(await t.throwsAsync(database.dead())), 'upgrade.invalid')
+    t.is(thrownCode(await t.throwsAsync(database.declareDead(3, 0))), 'upgrade.invalid')
     t.deepEqual(await client.hgetall(key), { below, sinceMs, before })
   }
 })
@@ -363,7 +361,7 @@ test.serial('redis: the first connection says where nobody answers', async (t) =
   const opened = redis(`redis://user:secret@127.0.0.1:${own.port}`).open('shop', systemClock)
   t.true((await processMsOf(() => opened)) < promptMsMax)
   const thrown = await t.throwsAsync(opened)
-  t.is(codeOf(thrown), 'unavailable.disconnected')
+  t.is(thrownCode(thrown), 'unavailable.disconnected')
   t.is(thrown?.message, `can't reach Redis at 127.0.0.1:${own.port}: is redis-server running there?`)
 })
 
@@ -371,7 +369,7 @@ test('redis: settings that Redis refuses are a fault of the settings', async (t)
   const own = await startRedisServer()
   t.teardown(() => own.stop())
   t.is(
-    codeOf(await t.throwsAsync(redis({ port: own.port, host: '127.0.0.1', db: 99 }).open('shop', systemClock))),
+    thrownCode(await t.throwsAsync(redis({ port: own.port, host: '127.0.0.1', db: 99 }).open('shop', systemClock))),
     'config.invalid',
   )
   const client = new Redis(own.url)
@@ -379,14 +377,14 @@ test('redis: settings that Redis refuses are a fault of the settings', async (t)
   await client.quit()
   for (const password of ['', ':wrong@']) {
     const thrown = await t.throwsAsync(redis(`redis://${password}127.0.0.1:${own.port}`).open('shop', systemClock))
-    t.is(codeOf(thrown), 'config.invalid')
+    t.is(thrownCode(thrown), 'config.invalid')
     t.notRegex(thrown?.message ?? '', /:wrong/)
   }
   const database = await redis(`redis://:secret@127.0.0.1:${own.port}`).open('shop', systemClock)
   t.deepEqual(await database.nodes(), [])
   await database.close()
-  t.is(codeOf(t.throws(() => redis('localhost:6379'))), 'config.invalid')
-  t.is(codeOf(await t.throwsAsync(redis(own.url).open('shop}:{x', systemClock))), 'config.invalid')
+  t.is(thrownCode(t.throws(() => redis('localhost:6379'))), 'config.invalid')
+  t.is(thrownCode(await t.throwsAsync(redis(own.url).open('shop}:{x', systemClock))), 'config.invalid')
 })
 
 test.serial('redis: a server that hangs makes every method reject promptly, and they work when it goes on', async (t) => {
@@ -397,7 +395,7 @@ test.serial('redis: a server that hangs makes every method reject promptly, and 
   process.kill(own.pid, 'SIGSTOP')
   const tries = Promise.allSettled(everyMethod.map(([, use]) => use(database)))
   t.true((await processMsOf(() => tries)) < promptMsMax)
-  for (const tried of await tries) t.is(tried.status === 'rejected' ? codeOf(tried.reason) : tried.status, 'timeout.deadline')
+  for (const tried of await tries) t.is(tried.status === 'rejected' ? thrownCode(tried.reason) : tried.status, 'timeout.deadline')
   process.kill(own.pid, 'SIGCONT')
   await until(
     () =>
@@ -419,7 +417,7 @@ test.serial('redis: what was under way when Redis is killed rejects at once, as 
   const tries = Promise.allSettled(everyMethod.map(([, use]) => use(database)))
   own.kill()
   for (const tried of await tries) {
-    t.is(tried.status === 'rejected' ? codeOf(tried.reason) : tried.status, 'timeout.deadline')
+    t.is(tried.status === 'rejected' ? thrownCode(tried.reason) : tried.status, 'timeout.deadline')
     t.notRegex(String((tried as PromiseRejectedResult).reason?.cause), /timed out/i)
   }
 })
@@ -431,5 +429,5 @@ test.serial('redis: a server that accepts connections and says nothing is not ta
   const { port } = silent.address() as AddressInfo
   const opened = redis({ host: '127.0.0.1', port }).open('shop', systemClock)
   t.true((await processMsOf(() => opened)) < promptMsMax)
-  t.is(codeOf(await t.throwsAsync(opened)), 'unavailable.disconnected')
+  t.is(thrownCode(await t.throwsAsync(opened)), 'unavailable.disconnected')
 })

@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { isFault } from '../../core/base/fault.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { probeRedis, redis } from '../../transports/redis/index.js'
 import { functionName, libraryCode, libraryName } from '../../transports/redis/redisFunctions.js'
@@ -13,6 +12,7 @@ import { keysOf } from '../../transports/redis/redisKeys.js'
 import { scripts } from '../../transports/redis/redisScripts.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
+import { refusalOf } from '../support/rejections.js'
 import { startRedisServer } from '../support/servers.js'
 import { everyMethod, newSystem, Starting, statusOf } from './databaseContract.js'
 
@@ -47,12 +47,6 @@ async function ownRedis(t: ExecutionContext, args: readonly string[] = []) {
   return { server, client, login, open, counts, libraries }
 }
 
-const faultOf = async (t: ExecutionContext, work: Promise<unknown>) => {
-  const thrown = await t.throwsAsync(work)
-  if (!isFault(thrown)) throw thrown
-  return thrown
-}
-
 test('every script is a function, named by the digest of the library', (t) => {
   const digest = libraryName.split('_').at(-1)!
   t.regex(libraryName, /^theseus_\d+_[0-9a-f]{12}$/)
@@ -85,7 +79,7 @@ test('a login that may call functions alone waits for a server to load them, say
   await login('host', '+fcall')
   await login('server', '+fcall', loads)
   const host = await open('host')
-  const fault = await faultOf(t, host.register(statusOf('n1'), 60_000))
+  const fault = await refusalOf(t, host.register(statusOf('n1'), 60_000))
   t.is(fault.code, 'unavailable.disconnected')
   t.regex(
     fault.message,
@@ -150,7 +144,7 @@ test('a login of release 0.1.0, which may run scripts and call no functions, wor
   for (const [, use] of everyMethod) await use(host)
   t.is((await counts()).fcall, 1, 'it is tried once')
   await login('host', '+fcall')
-  t.regex((await faultOf(t, host.standing())).message, /does not have the functions/)
+  t.regex((await refusalOf(t, host.standing())).message, /does not have the functions/)
   await (await open()).standing()
   await host.standing()
   t.true((await counts()).fcall! > 2)
@@ -175,7 +169,7 @@ test('a Redis older than 7, which knows no functions, is sent the scripts', asyn
 test('a login that may neither call functions nor run scripts is told what it needs', async (t) => {
   const { login, open } = await ownRedis(t)
   await login('nobody')
-  const fault = await faultOf(t, (await open('nobody')).standing())
+  const fault = await refusalOf(t, (await open('nobody')).standing())
   t.is(fault.code, 'unavailable.disconnected')
   t.regex(fault.message, /^the login to Redis at 127\.0\.0\.1:\d+ may not call functions: give it \+fcall/)
 })
@@ -277,7 +271,7 @@ test('an operator’s login reads what others read, without what has run out, an
     return database
   }
   const operator = await as('operator')
-  t.regex((await faultOf(t, operator.nodes())).message, /does not have the functions/)
+  t.regex((await refusalOf(t, operator.nodes())).message, /does not have the functions/)
   const upgradeServer = await as('upgrade-server')
   await upgradeServer.register(statusOf('n1'), 60_000)
   await upgradeServer.register({ ...statusOf('gone'), directoryId: null }, 1)

@@ -11,7 +11,8 @@ import type { Write } from '../../core/ports/stateStore.js'
 import { lmdb } from '../../transports/lmdb/index.js'
 import { memoryStore } from '../../transports/memory/memoryStore.js'
 import { until } from '../support/eventually.js'
-import { bytes, refusalOf, storeContract, text } from './storeContract.js'
+import { refusalOf } from '../support/rejections.js'
+import { bytes, storeContract, text } from './storeContract.js'
 
 const onUnix = process.platform === 'win32' ? () => {} : test
 /** Of processes that nobody has asked after: `/proc` tells. */

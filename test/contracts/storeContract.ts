@@ -4,9 +4,9 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { Fault } from '../../core/base/fault.js'
 import { compareKeys, type StateStore, storeKeyBytesMax } from '../../core/ports/stateStore.js'
 import type { StateFactory } from '../../transports/stateFactory.js'
+import { refusalOf } from '../support/rejections.js'
 
 /** Above every key. */
 const end = '\u{10ffff}\u{10ffff}'
@@ -51,11 +51,6 @@ const oddKeys = [
   `${'k'.repeat(storeKeyBytesMax - 1)}l`,
   '\u{1f600}'.repeat(storeKeyBytesMax / 4),
 ]
-
-export async function refusalOf(t: ExecutionContext, action: () => unknown): Promise<Fault> {
-  const fault = await t.throwsAsync(async () => action(), { instanceOf: Fault })
-  return fault!
-}
 
 /** `fresh` makes a factory over a directory of its own that nobody has used before. */
 export function storeContract(name: string, fresh: (t: ExecutionContext) => StateFactory): void {

@@ -14,6 +14,7 @@ import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { until } from '../support/eventually.js'
 import { ManualClock } from '../support/manualClock.js'
+import { codeOf } from '../support/rejections.js'
 import { startNatsServer } from '../support/servers.js'
 import {
   bytes,
@@ -21,7 +22,6 @@ import {
   interruptibleTransportContract,
   type RefusingTransport,
   refusingTransportContract,
-  rejectionOf,
   textOf,
   transportContract,
 } from './transportContract.js'
@@ -117,8 +117,8 @@ test('nats: a server that does not answer is the same fault, within connectTimeo
 test('nats: a refused login is a fault of the configuration, and the right one is let in', async (t) => {
   const server = await startNatsServer({ args: ['--user', 'ajmani', '--pass', 'hotos'] })
   t.teardown(() => server.stop())
-  t.is(await rejectionOf(nats(server.url).connect()), 'config.invalid')
-  t.is(await rejectionOf(nats({ servers: server.url, user: 'ajmani', pass: 'wrong' }).connect()), 'config.invalid')
+  t.is(await codeOf(nats(server.url).connect()), 'config.invalid')
+  t.is(await codeOf(nats({ servers: server.url, user: 'ajmani', pass: 'wrong' }).connect()), 'config.invalid')
   const transport = await nats({ servers: [server.url], user: 'ajmani', pass: 'hotos' }).connect()
   await transport.flush()
   await transport.close()
@@ -165,7 +165,7 @@ test('nats: close is bounded when the server hangs, and what waits for it is rej
   const subscription = transport.subscribe('s', () => {})
   process.kill(server.pid, 'SIGSTOP')
   await until(() => stopped(server.pid), 'the server hangs')
-  const flushed = rejectionOf(transport.flush())
+  const flushed = codeOf(transport.flush())
   const drained = subscription.drain()
   await transport.close()
   process.kill(server.pid, 'SIGCONT')
@@ -220,14 +220,14 @@ test('nats: a connection whose peer is silent is away at once, for its socket ma
     report: (error) => t.fail(String(error)),
   })
   t.teardown(() => transport.close())
-  const flushed = rejectionOf(transport.flush())
-  t.is(await flushed, undefined)
+  const flushed = codeOf(transport.flush())
+  t.is(await flushed, 'answered undefined')
   // As the client says it after pings without an answer; its socket is still open.
   const { protocol } = connection as unknown as { protocol: { dispatchStatus(status: object): void } }
   protocol.dispatchStatus({ type: 'staleConnection', data: '' })
   await until(() => transport.status === 'disconnected', 'it is away')
   t.throws(() => transport.publish('s', bytes('lost')), { message: 'not connected to NATS' })
-  t.is(await rejectionOf(transport.flush()), 'unavailable.disconnected')
+  t.is(await codeOf(transport.flush()), 'unavailable.disconnected')
 })
 
 test('nats: N8: whoever knows an inbox of a connection knows nothing of another one’s name', async (t) => {

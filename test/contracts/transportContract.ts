@@ -3,10 +3,10 @@
  * adapter's name.
  */
 import test, { type ExecutionContext } from 'ava'
-import { isFault } from '../../core/base/fault.js'
 import type { Message, Transport, TransportStatus } from '../../core/ports/transport.js'
 import type { TransportOptions } from '../../transports/factory.js'
 import { until } from '../support/eventually.js'
+import { codeOf, codeOfNow } from '../support/rejections.js'
 
 export interface TransportUnderTest {
   connect(options?: TransportOptions): Promise<Transport>
@@ -23,22 +23,6 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 export const bytes = (text: string): Uint8Array => encoder.encode(text)
 export const textOf = (message: Message): string => decoder.decode(message.payload)
-
-export function codeOf(action: () => void): string | undefined {
-  try {
-    action()
-  } catch (error) {
-    return isFault(error) ? error.code : String(error)
-  }
-  return undefined
-}
-
-export function rejectionOf(promise: Promise<unknown>): Promise<string | undefined> {
-  return promise.then(
-    () => undefined,
-    (error) => (isFault(error) ? error.code : String(error)),
-  )
-}
 
 /** Subscribes, and keeps the texts that arrive. */
 function listen(transport: Transport, subject: string, options?: { readonly queue?: string }) {
@@ -284,7 +268,7 @@ export function transportContract(name: string, open: () => Promise<TransportUnd
     const sizes: number[] = []
     a.subscribe(subject, (message) => void sizes.push(message.payload.length))
     t.is(
-      codeOf(() => a.publish(subject, new Uint8Array(a.payloadBytesMax + 1))),
+      codeOfNow(() => a.publish(subject, new Uint8Array(a.payloadBytesMax + 1))),
       'protocol.too-large',
     )
     a.publish(subject, new Uint8Array(a.payloadBytesMax))
@@ -362,14 +346,14 @@ export function transportContract(name: string, open: () => Promise<TransportUnd
     b.publish(subject, bytes('too late'))
     await b.flush()
     t.is(
-      codeOf(() => a.publish(subject, bytes('x'))),
+      codeOfNow(() => a.publish(subject, bytes('x'))),
       'unavailable.disconnected',
     )
     t.is(
-      codeOf(() => a.subscribe(subject, () => {})),
+      codeOfNow(() => a.subscribe(subject, () => {})),
       'unavailable.disconnected',
     )
-    t.is(await rejectionOf(a.flush()), 'unavailable.disconnected')
+    t.is(await codeOf(a.flush()), 'unavailable.disconnected')
     t.notThrows(() => subscription.unsubscribe())
     await t.notThrowsAsync(subscription.drain())
     t.deepEqual(texts, [])
@@ -421,11 +405,11 @@ export function interruptibleTransportContract(name: string, open: () => Promise
     await cut(world, a)
     for (const number of numbers(3)) {
       t.is(
-        codeOf(() => a.publish(subject, bytes(number))),
+        codeOfNow(() => a.publish(subject, bytes(number))),
         'unavailable.disconnected',
       )
     }
-    t.is(await rejectionOf(a.flush()), 'unavailable.disconnected')
+    t.is(await codeOf(a.flush()), 'unavailable.disconnected')
     t.true(a.payloadBytesMax > 0)
     await mend(world, a)
     a.publish(subject, bytes('back'))
@@ -459,7 +443,7 @@ export function interruptibleTransportContract(name: string, open: () => Promise
   test(`${name}: a flush that waits when the connection is cut is rejected`, async (t) => {
     const { world, a } = await setUp(t)
     world.cut()
-    t.is(await rejectionOf(a.flush()), 'unavailable.disconnected')
+    t.is(await codeOf(a.flush()), 'unavailable.disconnected')
   })
 
   test(`${name}: a drain that waits when the connection is cut is done, and one while away too`, async (t) => {

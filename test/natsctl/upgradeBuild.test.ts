@@ -23,6 +23,7 @@ import { buildUpgrade } from '../../natsctl/build/upgradeBuild.js'
 import { decodeUpgradeFile, encodeUpgradeFile, upgradeFileBytesMax } from '../../natsctl/build/upgradeFile.js'
 import { memoryRepository } from '../../transports/memory/memoryRepository.js'
 import { bundleRepository } from '../../transports/modules/bundleRepository.js'
+import { refusalOf } from '../support/rejections.js'
 
 /** The repository, from dist/test/natsctl. */
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -55,11 +56,6 @@ function addPackage(project: string, source: string): void {
   mkdirSync(directory)
   writeFileSync(join(directory, 'package.json'), '{ "name": "old-style" }')
   writeFileSync(join(directory, 'index.js'), source)
-}
-
-async function refusal(t: ExecutionContext, action: () => unknown): Promise<Fault> {
-  const fault = await t.throwsAsync(async () => action(), { instanceOf: Fault })
-  return fault!
 }
 
 const textOf = (bundle: Uint8Array) => new TextDecoder().decode(bundle)
@@ -169,12 +165,12 @@ test('a source without a project is checked strictly', async (t) => {
   const project = newProject(t, undefined)
   rmSync(join(project, 'tsconfig.json'), { force: true })
   t.is((await buildUpgrade(join(project, 'upgrades/1-comments.ts'))).manifest.classUpgrades.length, 1)
-  const fault = await refusal(t, () => buildUpgrade(join(project, 'upgrades/missingField.ts')))
+  const fault = await refusalOf(t, () => buildUpgrade(join(project, 'upgrades/missingField.ts')))
   t.regex(fault.message, /missingField\.ts\(13,/)
 })
 
 test('a type error is refused with the compiler’s own line', async (t) => {
-  const fault = await refusal(t, () => buildUpgrade(join(newProject(t), 'upgrades/missingField.ts')))
+  const fault = await refusalOf(t, () => buildUpgrade(join(newProject(t), 'upgrades/missingField.ts')))
   t.is(fault.code, 'upgrade.invalid')
   t.regex(fault.message, /upgrades\/missingField\.ts\(13,\d+\): error TS\d+: /)
   t.regex(fault.message, /comments/)
@@ -187,22 +183,22 @@ test('without the type check, what only the compiler would refuse is built', asy
 
 test('what can’t be bundled is refused with file, line and text', async (t) => {
   const project = newProject(t)
-  const syntax = await refusal(t, () => buildUpgrade(join(project, 'upgrades/syntaxError.ts'), { typeCheck: false }))
+  const syntax = await refusalOf(t, () => buildUpgrade(join(project, 'upgrades/syntaxError.ts'), { typeCheck: false }))
   t.is(syntax.code, 'upgrade.invalid')
   t.regex(syntax.message, /upgrades\/syntaxError\.ts:\d+:\d+: Unexpected end of file/)
   writeFileSync(join(project, 'upgrades/missing.js'), "import './nowhere.js'\n")
-  const missing = await refusal(t, () => buildUpgrade(join(project, 'upgrades/missing.js')))
+  const missing = await refusalOf(t, () => buildUpgrade(join(project, 'upgrades/missing.js')))
   t.regex(missing.message, /upgrades\/missing\.js:1:8: Could not resolve ".\/nowhere\.js"/)
 })
 
 test('a source that is not there is refused', async (t) => {
-  const fault = await refusal(t, () => buildUpgrade(join(newDirectory(t), 'none.ts')))
+  const fault = await refusalOf(t, () => buildUpgrade(join(newDirectory(t), 'none.ts')))
   t.is(fault.code, 'upgrade.invalid')
   t.regex(fault.message, /none\.ts/)
 })
 
 test('a module whose default export is no upgrade is refused', async (t) => {
-  const fault = await refusal(t, () => buildUpgrade(join(newProject(t), 'upgrades/notAnUpgrade.ts')))
+  const fault = await refusalOf(t, () => buildUpgrade(join(newProject(t), 'upgrades/notAnUpgrade.ts')))
   t.is(fault.code, 'upgrade.invalid')
   t.regex(fault.message, /default export is no upgrade/)
 })
@@ -223,7 +219,7 @@ test('JavaScript is built without a check, and so is a class that breaks a rule 
     export default defineUpgrade({ title: 'x', classUpgrades: [
       upgradeClass({ oldClass: A, newClass: B, futureSO: none, pastSO: none, transform: (old) => old, schedule: eagerly() })] })`,
   )
-  const fault = await refusal(t, () => buildUpgrade(join(project, 'upgrades/unmarked.js')))
+  const fault = await refusalOf(t, () => buildUpgrade(join(project, 'upgrades/unmarked.js')))
   t.is(fault.code, 'upgrade.invalid')
   t.regex(fault.message, /A\.v2\.open is public but unmarked/)
 })
@@ -241,7 +237,7 @@ for (const [what, file, reason] of [
   ],
 ] as const) {
   test(`${what} is refused by the build of a TypeScript upgrade`, async (t) => {
-    const fault = await refusal(t, () => buildUpgrade(join(newProject(t), `upgrades/${file}.ts`)))
+    const fault = await refusalOf(t, () => buildUpgrade(join(newProject(t), `upgrades/${file}.ts`)))
     t.is(fault.code, 'upgrade.invalid')
     t.regex(fault.message, reason)
   })
@@ -359,7 +355,7 @@ for (const [what, source, reason] of [
   test(`${what}: refused by the build, past the compiler as well`, async (t) => {
     const file = join(newProject(t), 'upgrades/unchecked.js')
     writeFileSync(file, `${unchecked}export default ${source}`)
-    const fault = await refusal(t, () => buildUpgrade(file))
+    const fault = await refusalOf(t, () => buildUpgrade(file))
     t.is(fault.code, 'upgrade.invalid')
     t.regex(fault.message, reason)
   })
@@ -443,7 +439,7 @@ for (const [what, source, reason] of [
     const [digest, bundle] = bundleOf(source)
     const repository = bundleRepository(newDirectory(t))
     for (let attempt = 0; attempt < 2; attempt++) {
-      const fault = await refusal(t, () => repository.load(digest, bundle))
+      const fault = await refusalOf(t, () => repository.load(digest, bundle))
       t.is(fault.code, 'upgrade.invalid')
       t.regex(fault.message, reason)
     }
@@ -453,8 +449,8 @@ for (const [what, source, reason] of [
 test('a bundle under another’s digest is refused, and so is a digest that is none', async (t) => {
   const cache = newDirectory(t)
   const [, bundle] = bundleOf('export default 1')
-  t.is((await refusal(t, () => bundleRepository(cache).load(digestOf(new Uint8Array()), bundle))).code, 'upgrade.digest')
-  t.is((await refusal(t, () => bundleRepository(cache).load('../escape', bundle))).code, 'upgrade.digest')
+  t.is((await refusalOf(t, () => bundleRepository(cache).load(digestOf(new Uint8Array()), bundle))).code, 'upgrade.digest')
+  t.is((await refusalOf(t, () => bundleRepository(cache).load('../escape', bundle))).code, 'upgrade.digest')
   t.deepEqual(readdirSync(cache), [])
 })
 
@@ -465,7 +461,7 @@ test('a cache that can’t be written is the host’s trouble and not the upgrad
   const [digest, bundle] = bundleOf(
     "import { defineUpgrade } from 'theseus-actors'\nexport default defineUpgrade({ title: 'later', classUpgrades: [] })",
   )
-  t.is((await refusal(t, () => repository.load(digest, bundle))).code, 'upgrade.fetch')
+  t.is((await refusalOf(t, () => repository.load(digest, bundle))).code, 'upgrade.fetch')
   rmSync(place)
   t.is((await repository.load(digest, bundle)).title, 'later')
 })
@@ -480,7 +476,7 @@ test('a repository in memory gives what was added to it, and nothing else', asyn
   const repository = memoryRepository()
   repository.add('digest', upgrade)
   t.is(await repository.load('digest', new Uint8Array()), upgrade)
-  t.is((await refusal(t, () => repository.load('other', new Uint8Array()))).code, 'upgrade.invalid')
+  t.is((await refusalOf(t, () => repository.load('other', new Uint8Array()))).code, 'upgrade.invalid')
 })
 
 // Upgrade files.

@@ -16,7 +16,6 @@ import {
   startUpgradeServer,
   type TrustOptions,
 } from '../../compose.js'
-import { isFault } from '../../core/base/fault.js'
 import type { Level } from '../../core/base/level.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -43,6 +42,8 @@ import { systemRandom } from '../../transports/systemRandom.js'
 import type { UdbFactory } from '../../transports/udbFactory.js'
 import { until } from './eventually.js'
 import { VirtualClock } from './virtualClock.js'
+
+export { codeOf } from './rejections.js'
 
 export type Settings = Partial<Omit<HostSettings, 'system' | 'hostId' | 'facts'>>
 export type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
@@ -373,14 +374,6 @@ function mortal(database: UpgradeDatabase, processFault: ProcessFault): UpgradeD
       return (...args: unknown[]) => (processFault.dead ? new Promise(() => {}) : method.apply(target, args))
     },
   })
-}
-
-/** The code of the fault that a call ends with, or its answer. */
-export async function codeOf(call: Promise<unknown>): Promise<string> {
-  return call.then(
-    (value) => `answered ${JSON.stringify(value)}`,
-    (error) => (isFault(error) ? error.code : String(error)),
-  )
 }
 
 /** Something that a test holds until it lets go. */
