@@ -36,6 +36,8 @@ export class ScheduledPopulation {
   /** The exception of a schedule. */
   readonly failures: unknown[] = []
   readonly stop = new AbortController()
+  /** Wakes each of those that sleep, when all stops. The signal would look through all who ever slept. */
+  readonly #sleeping = new Set<(reason: unknown) => void>()
 
   constructor(
     seed: number,
@@ -44,6 +46,11 @@ export class ScheduledPopulation {
   ) {
     this.clock = new ManualClock(startMs)
     this.random = seededRandom(seed)
+    const { signal } = this.stop
+    const wakeAll = () => {
+      for (const wake of this.#sleeping) wake(signal.reason)
+    }
+    signal.addEventListener('abort', wakeAll, { once: true })
     for (const member of members) {
       this.set(member.nodeId, {
         nodeId: member.nodeId,
@@ -154,8 +161,11 @@ export class ScheduledPopulation {
 
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.stop.signal.addEventListener('abort', () => reject(this.stop.signal.reason), { once: true })
-      this.clock.after(ms, resolve)
+      this.#sleeping.add(reject)
+      this.clock.after(ms, () => {
+        this.#sleeping.delete(reject)
+        resolve()
+      })
     })
   }
 }
