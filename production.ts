@@ -4,7 +4,7 @@
  * that is to be done at once.
  */
 import { statSync } from 'node:fs'
-import type { ConnectionOptions, TrustOptions } from './connections.js'
+import type { ConnectionOptions, NeighboursOption, TrustOptions } from './connections.js'
 import { Fault } from './core/base/fault.js'
 import type { ConnectionFacts } from './transports/factory.js'
 
@@ -20,7 +20,13 @@ const readableByAll = 0o004
 
 /** Throws `config.invalid`: a line for each thing that is to be done. */
 export function checkProduction(
-  { production = false, transport, udb, trust }: ProductionOptions & ConnectionOptions & TrustOptions,
+  {
+    production = false,
+    transport,
+    udb,
+    trust,
+    neighbours = {},
+  }: ProductionOptions & ConnectionOptions & TrustOptions & NeighboursOption,
   userId: number | null = process.getuid?.() ?? null,
 ): void {
   if (!production) return
@@ -32,6 +38,10 @@ export function checkProduction(
     ...(isEmbedded ? ['transport, udb: give nats(…) and redis(…): an embedded system is for development'] : []),
     ...wrongWith('transport', transport?.facts),
     ...wrongWith('udb', udb?.facts),
+    ...Object.entries(neighbours).flatMap(([system, neighbour]) => [
+      ...wrongWith(`neighbours.${system}.transport`, neighbour.transport?.facts),
+      ...wrongWith(`neighbours.${system}.udb`, neighbour.udb?.facts),
+    ]),
     ...(userId === 0 ? ['user: run as one of its own: this process is root'] : []),
   ]
   if (wrong.length === 0) return

@@ -1,6 +1,7 @@
 /** The messages between `natsctl up` and its host processes. */
 import type { Trust } from 'theseus-actors'
 import type { HostConfig } from './upConfig.js'
+import type { NeighbourConfigs } from './upNeighbours.js'
 
 /**
  * To a host process, once: what to run. Not on its command line, where everybody could read the
@@ -13,6 +14,8 @@ export interface HostOrder {
   readonly host: HostConfig
   /** The upgraders who are trusted at version 0. */
   readonly trust?: Trust | 'nobody'
+  /** The systems that its classes may call. */
+  readonly neighbours: NeighbourConfigs
   readonly production: boolean
   /** Where the host keeps its state and its bundles. */
   readonly directory: string

@@ -16,6 +16,7 @@ import { importModule, shareOwnModules } from '../build/ownModules.js'
 import { natsOptionsOf } from '../context/flags.js'
 import type { HostMessage, HostOrder } from './hostMessages.js'
 import type { HostConfig } from './upConfig.js'
+import { neighboursOption } from './upNeighbours.js'
 
 function tell(message: HostMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -54,6 +55,7 @@ async function run(order: HostOrder): Promise<RunningHost> {
     bundles: join(directory, 'bundles'),
     facts: host.facts,
     ...(order.trust === undefined ? {} : { trust: order.trust }),
+    ...neighboursOption(order.neighbours),
     observe: order.log === 'json' ? logOf(order) : warnOf,
     ...(host.metrics === undefined ? {} : { metrics: await metricsOf(host, host.metrics) }),
   })

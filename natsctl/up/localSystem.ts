@@ -17,6 +17,7 @@ import type { HostMessage, LogForm } from './hostMessages.js'
 import { findServer, kinds, localServer } from './localServer.js'
 import { Supervisor, type Task } from './supervisor.js'
 import type { HostConfig, ServerChoice, UpConfig } from './upConfig.js'
+import { neighboursOption } from './upNeighbours.js'
 
 type ServerName = keyof typeof kinds
 type Nodes = Extract<HostMessage, { type: 'up' }>['nodes']
@@ -142,6 +143,7 @@ export class LocalSystem {
       system,
       production,
       ...this.#trusted,
+      ...neighboursOption(this.#config.neighbours),
       transport: nats(natsOptionsOf(natsUrl)),
       udb: redis(redisUrl),
       observe: (event) => {
@@ -155,10 +157,11 @@ export class LocalSystem {
 
   /** Hosts do not need each other, so they start and end together. */
   async #hosts(hosts: readonly HostConfig[], natsUrl: string, redisUrl: string): Promise<void> {
-    const { system, production } = this.#config
+    const { system, production, neighbours } = this.#config
     const supervisors = hosts.map((host) => {
       const directory = join(this.#directory, 'hosts', host.id)
-      const order = { system, production, nats: natsUrl, redis: redisUrl, host, directory, log: this.#log, ...this.#trusted }
+      const at = { system, production, nats: natsUrl, redis: redisUrl, neighbours, ...this.#trusted }
+      const order = { ...at, host, directory, log: this.#log }
       const up = (nodes: Nodes) => this.#tell({ type: 'host', host: host.id, nodes })
       return new Supervisor(hostTask(order, { up, say: this.report, log: note }), this.report)
     })

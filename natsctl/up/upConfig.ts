@@ -8,6 +8,7 @@ import { areFacts, isName } from 'theseus-actors/operator'
 import { natsOptionsOf } from '../context/flags.js'
 import { rootIn } from '../context/trust.js'
 import { usageFailure } from '../output/exitCodes.js'
+import type { NeighbourConfig, NeighbourConfigs } from './upNeighbours.js'
 
 export interface UpConfig {
   /** The config's own path, as a message names it. */
@@ -20,6 +21,8 @@ export interface UpConfig {
   readonly hosts: readonly HostConfig[]
   /** The upgraders who are trusted at version 0; undefined: upgrades need no signature. */
   readonly trust: Trust | undefined
+  /** The systems that this one's classes may call, by name. */
+  readonly neighbours: NeighbourConfigs
 }
 
 /** A server that runs already, or one to start: on this port, or on a free one. */
@@ -52,7 +55,7 @@ export async function readUpConfig(path: string, systemFlag: string | undefined)
     throw usageFailure(`${relative(process.cwd(), path) || path}: ${field}${field === '' ? '' : ': '}${what}`)
   }
   const checks = new Checks(wrong)
-  const config = checks.fields('the whole', await parse(path, wrong), ['system', 'nats', 'redis', 'trust', 'hosts'])
+  const config = checks.fields('the whole', await parse(path, wrong), ['system', 'nats', 'redis', 'trust', 'neighbours', 'hosts'])
   const hosts = Object.entries(checks.fields('hosts', config.hosts ?? {})).map(([id, value]) =>
     hostOf(checks, directory, id, value),
   )
@@ -61,15 +64,28 @@ export async function readUpConfig(path: string, systemFlag: string | undefined)
     file: path,
     directory,
     system: checks.name('system', config.system ?? systemFlag),
-    nats: checks.server('nats', config.nats, isNatsUrl, 'nats://127.0.0.1:4222'),
-    redis: checks.server(
-      'redis',
-      config.redis,
-      (url) => /^rediss?:\/\/./.test(url) && URL.canParse(url),
-      'redis://127.0.0.1:6379',
-    ),
+    nats: checks.server('nats', config.nats, isNatsUrl, natsExample),
+    redis: checks.server('redis', config.redis, isRedisUrl, redisExample),
     hosts,
     trust: checks.trust('trust', config.trust, directory),
+    neighbours: Object.fromEntries(
+      Object.entries(checks.fields('neighbours', config.neighbours ?? {})).map(([system, value]) => [
+        checks.name(`neighbours.${system}`, system),
+        neighbourOf(checks, directory, `neighbours.${system}`, value),
+      ]),
+    ),
+  }
+}
+
+function neighbourOf(checks: Checks, directory: string, field: string, value: unknown): NeighbourConfig {
+  const { nats, redis, trust } = checks.fields(field, value, ['nats', 'redis', 'trust'])
+  const known = trust === 'nobody' ? trust : checks.trust(`${field}.trust`, trust, directory)
+  if (known === undefined)
+    return checks.wrong(`${field}.trust`, 'give the keys of its upgraders, or "nobody" where it needs no signature')
+  return {
+    ...(nats === undefined ? {} : { nats: checks.url(`${field}.nats`, nats, isNatsUrl, natsExample) }),
+    redis: checks.url(`${field}.redis`, redis, isRedisUrl, redisExample),
+    trust: known,
   }
 }
 
@@ -110,7 +126,7 @@ function hostOf(checks: Checks, directory: string, id: string, value: unknown): 
 }
 
 class Checks {
-  constructor(private readonly wrong: Wrong) {}
+  constructor(readonly wrong: Wrong) {}
 
   fields(field: string, value: unknown, known?: readonly string[]): Fields {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.wrong(field, 'an object is expected')
@@ -138,9 +154,13 @@ class Checks {
 
   server(field: string, value: unknown, isUrl: (text: string) => boolean, example: string): ServerChoice {
     if (value === undefined) return { port: undefined }
-    if (typeof value === 'string') return isUrl(value) ? { url: value } : this.wrong(field, `use an address such as ${example}`)
+    if (typeof value === 'string') return { url: this.url(field, value, isUrl, example) }
     const { port } = this.fields(field, value, ['port'])
     return { port: this.port(`${field}.port`, port) }
+  }
+
+  url(field: string, value: unknown, isUrl: (text: string) => boolean, example: string): string {
+    return typeof value === 'string' && isUrl(value) ? value : this.wrong(field, `use an address such as ${example}`)
   }
 
   port(field: string, port: unknown): number {
@@ -183,6 +203,13 @@ class Checks {
       }
     }
   }
+}
+
+const natsExample = 'nats://127.0.0.1:4222'
+const redisExample = 'redis://127.0.0.1:6379'
+
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
 }
 
 function isNatsUrl(text: string): boolean {

@@ -29,6 +29,7 @@ import {
 } from './databaseContract.js'
 import { edgesContract } from './edgesContract.js'
 import { levelContract } from './levelContract.js'
+import { pinContract } from './pinContract.js'
 import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
@@ -65,6 +66,7 @@ standingContract(
 )
 edgesContract('memory', () => onManualClock())
 levelContract('memory', () => onManualClock())
+pinContract('memory', () => onManualClock())
 bundlesContract('memory', () => onManualClock())
 
 // Redis, on a real server.
@@ -110,6 +112,7 @@ databaseContract('redis', (audit) => onRedis(audit), ownRedis)
 standingContract('redis', () => onRedis(), ownRedis)
 edgesContract('redis', () => onRedis())
 levelContract('redis', () => onRedis())
+pinContract('redis', () => onRedis())
 bundlesContract('redis', () => onRedis())
 
 /** The systems that one test opens. */

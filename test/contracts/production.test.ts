@@ -60,6 +60,14 @@ test('each thing that is wrong is a line that says what to do, all of them at on
   t.is(wrong({ ...safe, udb: redis({ host: 'redis.example' }) }, own).length, 1)
 })
 
+test('a neighbour is reached by TLS too', (t) => {
+  const neighbours = { warehouse: { transport: nats('localhost'), udb: redis('redis://localhost') }, bank: { udb: safe.udb } }
+  const lines = wrong({ ...safe, neighbours }, own)
+  t.is(lines.length, 2, lines.join('\n'))
+  t.true(lines[0]!.startsWith('- neighbours.warehouse.transport: give nats({ tls: {} }): without'), lines[0])
+  t.true(lines[1]!.startsWith('- neighbours.warehouse.udb: give a rediss:// URL, or'), lines[1])
+})
+
 test('a key that everybody on the machine may read is named', async (t) => {
   const directory = newDirectory(t)
   const files = ['a.nk', 'a.creds', 'tls.key'].map((name) => join(directory, name))

@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Failure } from '../../natsctl/output/exitCodes.js'
 import { readUpConfig } from '../../natsctl/up/upConfig.js'
+import { type NeighbourConfigs, neighboursOption } from '../../natsctl/up/upNeighbours.js'
+import { alice } from '../support/signedManifests.js'
 import { newDirectory } from './natsctlProcess.js'
 
 function write(t: ExecutionContext, config: unknown): string {
@@ -29,6 +31,25 @@ test('the name of the system may come from its flag', async (t) => {
   t.is((await readUpConfig(write(t, {}), 'other')).system, 'other')
 })
 
+test('a config names neighbours, their servers and whom they trust', async (t) => {
+  const neighbours = {
+    warehouse: { nats: 'nats://two:4222', redis: 'redis://two:6379', trust: 'nobody' },
+    bank: { redis: 'rediss://three:6379', trust: [alice.publicKey] },
+  }
+  t.deepEqual((await readUpConfig(write(t, { system: 'demo', neighbours }), undefined)).neighbours, neighbours)
+  t.deepEqual((await readUpConfig(write(t, { system: 'demo' }), undefined)).neighbours, {})
+  const { neighbours: option } = neighboursOption(neighbours as NeighbourConfigs)
+  t.deepEqual(Object.keys(option!), ['warehouse', 'bank'])
+  t.deepEqual(
+    Object.values(option!).map(({ transport, trust }) => [transport !== undefined, trust]),
+    [
+      [true, 'nobody'],
+      [false, [alice.publicKey]],
+    ],
+  )
+  t.deepEqual(neighboursOption({}), {})
+})
+
 const host = { module: './pages.js', nodes: { p1: 'PagesV1' } }
 const wrong: readonly (readonly [string, unknown])[] = [
   ['this is not JSON', '{'],
@@ -48,6 +69,12 @@ const wrong: readonly (readonly [string, unknown])[] = [
   ['hosts.h1.facts', { system: 'demo', hosts: { h1: { ...host, facts: { zone: 1 } } } }],
   ['trust', { system: 'demo', trust: [] }],
   ['trust', { system: 'demo', trust: ['SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI'] }],
+  ['neighbours', { system: 'demo', neighbours: [] }],
+  ['neighbours.a b', { system: 'demo', neighbours: { 'a b': {} } }],
+  ['neighbours.w.trust', { system: 'demo', neighbours: { w: { redis: 'redis://one' } } }],
+  ['neighbours.w.redis', { system: 'demo', neighbours: { w: { trust: 'nobody' } } }],
+  ['neighbours.w.nats', { system: 'demo', neighbours: { w: { nats: 1, redis: 'redis://one', trust: 'nobody' } } }],
+  ['neighbours.w.udb', { system: 'demo', neighbours: { w: { udb: 1 } } }],
   ['hosts.h1.modul', { system: 'demo', hosts: { h1: { ...host, modul: 'x' } } }],
   ['hosts.h1.nodes.p1', { system: 'demo', hosts: { h1: { ...host, nodes: { p1: 1 } } } }],
   ['hosts.h2.nodes.p1', { system: 'demo', hosts: { h1: host, h2: host } }],
