@@ -4,7 +4,7 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import { isLevelRecord, type Level, readsOf, unreadOf } from '../../core/base/level.js'
-import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
 import type { InstalledHistory } from './installedHistory.js'
 
@@ -20,6 +20,9 @@ export class LevelRounds {
   /** As it was seen last; undefined while nobody has raised it. */
   #level: { readonly numbers: Level; readonly release: string } | undefined
 
+  /** The newest version that it has looked at. */
+  #followed = 0
+
   constructor(private readonly options: LevelOptions) {}
 
   /** Throws `config.release` if this release does not read what may be written. */
@@ -30,6 +33,13 @@ export class LevelRounds {
       if (!isFault(error) || error.code !== 'upgrade.release') return
       throw new Fault('config.release', `this upgrade server can't serve: ${error.message}`, error.details, { cause: error })
     }
+  }
+
+  /** Another server may have raised it. A history that does not hold is told of elsewhere. */
+  async follow({ version }: Head): Promise<void> {
+    if (version === this.#followed) return
+    await this.restore().catch(() => {})
+    this.#followed = version
   }
 
   /** After a loss the history comes back first. */

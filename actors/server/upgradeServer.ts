@@ -327,8 +327,10 @@ export class UpgradeServer {
   async #head(call: CallEnvelope): Promise<unknown> {
     const [known] = call.args
     this.#trusts.check(known)
+    const answer = await this.#heads.answer(known)
+    await this.#levels.follow(answer)
     this.#levels.checkAsker(call)
-    return this.#heads.answer(known)
+    return answer
   }
 
   async #who(): Promise<unknown> {

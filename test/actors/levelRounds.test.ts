@@ -42,6 +42,19 @@ test('a host that does not read the level is refused its questions, and told whi
   t.like((await asked([], 'Client')).value, { version: 1 })
 })
 
+test('a version that another server has installed counts as soon as a host asks', async (t) => {
+  const { stored, tell, inbox, settle, outcomeOf } = await started(t)
+  const asked = async () => {
+    const of = tell('server', 'head', [], { callerClass: 'Host' }, inbox)
+    await settle(200)
+    return outcomeOf(of) as { readonly code?: string }
+  }
+  t.is((await asked()).code, undefined)
+  const manifest = raising()
+  t.true(await stored.install({ version: 0, digest: null }, digestOf(manifest.bytes), manifest))
+  t.is((await asked()).code, 'config.release')
+})
+
 test('while nobody has raised the level, everybody is answered', async (t) => {
   const { tell, inbox, settle, outcomeOf } = await started(t)
   const of = tell('server', 'head', [], { callerClass: 'Host' }, inbox)
