@@ -384,10 +384,14 @@ function signedOf(bytes: Uint8Array): SignedManifest {
 /** A bundle must be what its manifest says: nodes decide by the manifest and run the bundle. */
 function checkAgainstManifest(upgrade: Upgrade, manifest: Manifest): void {
   const where = (only: NodeFilter | null) => (only === null ? '' : ` only ${JSON.stringify(only)}`)
+  const how = (isAll: boolean) => (isAll ? ' all at once' : '')
   const inBundle = upgrade.classUpgrades.map(
-    ({ oldClass, newClass, only }) => `${oldClass.className} → ${newClass.className}${where(only)}`,
+    ({ oldClass, newClass, only, schedule }) =>
+      `${oldClass.className} → ${newClass.className}${where(only)}${how(schedule.takesAll === true)}`,
   )
-  const inManifest = manifest.classUpgrades.map(({ oldClass, newClass, only }) => `${oldClass} → ${newClass}${where(only)}`)
+  const inManifest = manifest.classUpgrades.map(
+    ({ oldClass, newClass, only, limit }) => `${oldClass} → ${newClass}${where(only)}${how(limit === 'all')}`,
+  )
   if (inBundle.length !== inManifest.length || inBundle.some((entry, i) => entry !== inManifest[i])) {
     throw new Fault('upgrade.invalid', `the bundle upgrades ${inBundle.join(', ')}; its manifest says ${inManifest.join(', ')}`)
   }

@@ -6,7 +6,7 @@
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { NodeRecord } from '../../core/model/nodeRecord.js'
-import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
+import type { LimitedSchedule } from '../../core/schedules/serviceLimit.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
 import { commitTogether, type RecordChange } from '../software/nodeRecordStore.js'
@@ -146,8 +146,8 @@ export class MemberUpgrade extends NodeUpgrade {
     signal.addEventListener('abort', tell, { once: true })
   }
 
-  get #limit(): ServiceLimit {
-    return this.isConcerned ? (classUpgradeOf(this.node, this.target).schedule.limit ?? {}) : {}
+  get #limit(): LimitedSchedule {
+    return this.isConcerned ? classUpgradeOf(this.node, this.target).schedule : {}
   }
 
   /** For all members: permits of all, or of none. An upgrade that concerns no member needs none. */

@@ -242,7 +242,7 @@ export class NodeUpgrade {
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */
   claim(signal: AbortSignal): Promise<void> {
-    return this.admission.claim(classUpgradeOf(this.node, this.target).schedule.limit ?? {}, signal)
+    return this.admission.claim(classUpgradeOf(this.node, this.target).schedule, signal)
   }
 
   /** The node stops: it is in nobody's way any more. */

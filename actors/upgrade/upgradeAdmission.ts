@@ -7,7 +7,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { PermitAnswer } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import { type ServiceLimit, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { type LimitedSchedule, limitOf } from '../../core/schedules/serviceLimit.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
@@ -45,9 +45,9 @@ export class UpgradeAdmission {
   ) {}
 
   /** Resolves once the node holds both. Rejects when `signal` is aborted, holding neither. */
-  async claim(limit: ServiceLimit, signal: AbortSignal): Promise<void> {
+  async claim(own: LimitedSchedule, signal: AbortSignal): Promise<void> {
     try {
-      await this.#claim(limit, signal)
+      await this.#claim(own, signal)
     } catch (error) {
       this.#leaveQueue()
       throw error
@@ -60,7 +60,7 @@ export class UpgradeAdmission {
     this.node.permit.unreserve()
   }
 
-  async #claim(own: ServiceLimit, signal: AbortSignal): Promise<void> {
+  async #claim(own: LimitedSchedule, signal: AbortSignal): Promise<void> {
     const { clock, random, settings } = this.node.services
     this.#told = undefined
     for (let failures = 0; ; ) {
@@ -78,12 +78,12 @@ export class UpgradeAdmission {
   }
 
   /** Asks once for the permit; false if it is refused, and the node tells why it waits. */
-  async attempt(own: ServiceLimit, signal: AbortSignal): Promise<boolean> {
+  async attempt(own: LimitedSchedule, signal: AbortSignal): Promise<boolean> {
     const { node } = this
     const { settings, history } = node.services
     let answer: PermitAnswer
     try {
-      answer = await node.permit.claim(this.target, history.takesBack(this.target), strictestLimit([settings.limit, own]))
+      answer = await node.permit.claim(this.target, history.takesBack(this.target), limitOf(settings.limit, own))
     } catch (error) {
       // Claimed, perhaps, without that anybody heard of it.
       if (signal.aborted) this.#giveUp()

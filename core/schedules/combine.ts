@@ -13,6 +13,7 @@ export function allOf(...schedules: readonly Schedule[]): Schedule {
       await together(view, schedules, (all) => Promise.all(all))
     },
     limit: strictest(schedules),
+    ...takingAll(schedules.some(({ takesAll }) => takesAll === true)),
     awaits: awaited(schedules),
   }
 }
@@ -26,6 +27,7 @@ export function anyOf(...schedules: readonly Schedule[]): Schedule {
       await together(view, schedules, (all) => Promise.race(all))
     },
     limit: strictest(schedules),
+    ...takingAll(schedules.every(({ takesAll }) => takesAll === true)),
   }
 }
 
@@ -40,6 +42,7 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
       for (const schedule of schedules) await runSchedule(schedule, view)
     },
     limit: strictest(schedules),
+    ...takingAll(schedules.some(({ takesAll }) => takesAll === true)),
     awaits: awaited(schedules),
   }
 }
@@ -74,6 +77,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
       }
     },
     limit: inner.limit ?? {},
+    ...takingAll(inner.takesAll === true),
     awaits: inner.awaits ?? [],
   }
 }
@@ -81,9 +85,11 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
 /**
  * Signals at once, but lets at most so many nodes of the service be away at a time. It rests on the service's
  * limit in the upgrade database, whose permits a dead claimer does not free (DESIGN §5), not on what nodes
- * believe of each other.
+ * believe of each other. `'all'` lets all nodes be away at once, whatever the limit of their hosts: nobody
+ * answers calls to the service then.
  */
-export function atMost(limit: number | `${number}%`): Schedule {
+export function atMost(limit: number | `${number}%` | 'all'): Schedule {
+  if (limit === 'all') return { describe: 'atMost(all)', run: async () => {}, takesAll: true }
   const asLimit: ServiceLimit = typeof limit === 'number' ? { nodes: limit } : { percent: Number(limit.slice(0, -1)) }
   const amount = asLimit.nodes ?? asLimit.percent ?? 0
   if (!(amount > 0)) throw new Fault('config.invalid', `atMost(${limit}): use a number of nodes or a share such as '10%'`)
@@ -108,6 +114,11 @@ function described(schedules: readonly Schedule[]): string {
 
 function awaited(schedules: readonly Schedule[]): readonly string[] {
   return [...new Set(schedules.flatMap(({ awaits }) => awaits ?? []))]
+}
+
+/** Of several that are all needed one is enough; of several of which the first counts, all have to say so. */
+function takingAll(isTaken: boolean): Pick<Schedule, 'takesAll'> {
+  return isTaken ? { takesAll: true } : {}
 }
 
 function strictest(schedules: readonly Schedule[]): ServiceLimit {

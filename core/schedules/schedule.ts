@@ -90,6 +90,8 @@ export interface Schedule {
   readonly run: (view: SchedulingView) => Promise<void>
   /** How many nodes of the service may be away at once, beside what the host's settings say: both hold. */
   readonly limit?: ServiceLimit
+  /** The host's settings hold nothing back: `atMost('all')`. Its manifest says so too. */
+  readonly takesAll?: true
   /** The services whose upgrade it waits for; `*` stands for those that the node's class calls. */
   readonly awaits?: readonly string[]
 }

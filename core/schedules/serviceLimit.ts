@@ -27,3 +27,15 @@ export function strictestLimit(limits: readonly ServiceLimit[]): ServiceLimit {
   const percent = least(limits.map((limit) => limit.percent))
   return { ...(nodes === undefined ? {} : { nodes }), ...(percent === undefined ? {} : { percent }) }
 }
+
+/** As much of a schedule as limits how many nodes are away. */
+export interface LimitedSchedule {
+  readonly limit?: ServiceLimit
+  /** Left out: the host's limit holds beside the schedule's. */
+  readonly takesAll?: true
+}
+
+/** How many nodes of a service may be away for an upgrade with this schedule. */
+export function limitOf(ofHost: ServiceLimit, { limit = {}, takesAll }: LimitedSchedule): ServiceLimit {
+  return strictestLimit([takesAll === true ? { percent: 100 } : ofHost, limit])
+}

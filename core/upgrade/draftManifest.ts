@@ -55,6 +55,7 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     newUses: usesOf(next),
     inverse: upgrade.inverse !== null,
     ...(upgrade.rewind === null ? {} : { rewind: upgrade.rewind }),
+    ...(upgrade.schedule.takesAll === true ? { limit: 'all' as const } : {}),
   }
 }
 

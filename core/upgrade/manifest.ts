@@ -59,6 +59,11 @@ export interface ClassUpgradeEntry {
    * nothing.
    */
   readonly rewind?: RewindLimits
+  /**
+   * All of its nodes may be away at once, whatever the limit of their hosts; left out elsewhere. A bundle
+   * that says so is for runtime interface 2: release 0.1.0 loads none.
+   */
+  readonly limit?: 'all'
 }
 
 /** The part that a build knows; the rest is added when it is published. */
@@ -279,7 +284,8 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     isUses(entry.oldUses) &&
     isUses(entry.newUses) &&
     typeof entry.inverse === 'boolean' &&
-    (entry.rewind === undefined || isRewindLimits(entry.rewind))
+    (entry.rewind === undefined || isRewindLimits(entry.rewind)) &&
+    (entry.limit === undefined || entry.limit === 'all')
   if (!whole) wrong()
 }
 

@@ -44,7 +44,7 @@ function turned(upgrade: ClassUpgrade): ClassUpgrade {
       future: isSO(pastSO) ? pastSO.initial : undefined,
       futureRecords: isSO(pastSO) ? pastSO.records : null,
     },
-    schedule: eagerly(),
+    schedule: upgrade.schedule.takesAll === true ? { ...eagerly(), takesAll: true } : eagerly(),
   }
 }
 

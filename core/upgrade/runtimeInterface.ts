@@ -4,7 +4,7 @@
  *
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
- *      `Class.of(system)`, calls of another system; `observe()`
+ *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
@@ -28,10 +28,11 @@ export function isRuntimeInterface(number: number): boolean {
  * take all that they can.
  */
 export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
-  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO }) => {
+  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO, schedule }) => {
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
     const classes = [oldClass, newClass].map(describeClass)
     return (
+      schedule.takesAll === true ||
       classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
       methods.some((method) => readsCaller(method) || setsTimer(method))
     )

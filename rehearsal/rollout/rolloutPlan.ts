@@ -6,7 +6,7 @@
 
 import type { Version } from '../../core/base/ids.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
-import { permitsAllowed, type ServiceLimit, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { type LimitedSchedule, limitOf, permitsAllowed, type ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { checkFits, checkNew } from '../../core/upgrade/lineageCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
@@ -138,14 +138,14 @@ function servicesOf(
       const names = new Set(classUpgrades.map(({ oldClass }) => oldClass))
       const limits = upgrade.classUpgrades
         .filter(({ oldClass }) => names.has(oldClass.className))
-        .map(({ schedule }) => ({ of: schedule.describe, limit: schedule.limit ?? {} }))
+        .map(({ schedule }) => ({ of: schedule.describe, schedule }))
       return {
         service,
         registered,
         affected: outcomes.length,
         classUpgrades,
         mostAway: Math.max(...all.map(({ nodes }) => nodes.mostAway(service))),
-        limit: limitOf(assumed.limit, limits, registered),
+        limit: loosestLimit(assumed.limit, limits, registered),
         goes: outcomes.flatMap(goingOf).toSorted((a, b) => a.goesMs - b.goesMs || (a.nodeId < b.nodeId ? -1 : 1)),
       }
     })
@@ -155,17 +155,17 @@ function goingOf({ nodeId, goesMs, arrivesMs }: NodeOutcome): ServicePlan['goes'
   return goesMs === null ? [] : [{ nodeId, goesMs, arrivesMs }]
 }
 
-/** The hosts' limit and the schedule's both hold. */
-function limitOf(
+/** The hosts' limit and the schedule's both hold, unless the schedule takes all. */
+function loosestLimit(
   ofHosts: ServiceLimit,
-  schedules: readonly { readonly of: string; readonly limit: ServiceLimit }[],
+  schedules: readonly { readonly of: string; readonly schedule: LimitedSchedule }[],
   registered: number,
 ): ServicePlan['limit'] {
-  const allowed = (limit: ServiceLimit) => permitsAllowed(strictestLimit([ofHosts, limit]), registered)
+  const allowed = (schedule: LimitedSchedule) => permitsAllowed(limitOf(ofHosts, schedule), registered)
   const hosts = { nodes: permitsAllowed(ofHosts, registered), of: 'hosts' }
   // Of several class upgrades of a service, the loosest: nodes of its class may go up to it.
-  const loosest = schedules.map(({ of, limit }) => ({ nodes: allowed(limit), of })).toSorted((a, b) => b.nodes - a.nodes)[0]
-  return loosest === undefined || loosest.nodes >= hosts.nodes ? hosts : loosest
+  const loosest = schedules.map(({ of, schedule }) => ({ nodes: allowed(schedule), of })).toSorted((a, b) => b.nodes - a.nodes)[0]
+  return loosest === undefined || loosest.nodes === hosts.nodes ? hosts : loosest
 }
 
 function absencesOf(outcomes: readonly NodeOutcome[]): readonly Absence[] {

@@ -14,7 +14,7 @@ import { notServing } from '../../core/base/phases.js'
 import { type Control, type Going, isToldToGo } from '../../core/control/control.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
-import { strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { limitOf } from '../../core/schedules/serviceLimit.js'
 import { judge } from '../../core/upgrade/healthGate.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
@@ -151,7 +151,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     }
     const { service } = entry
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
-    const limit = strictestLimit([this.proposal.assumed.limit, found.schedule.limit ?? {}])
+    const limit = limitOf(this.proposal.assumed.limit, found.schedule)
     await this.#permits.claim(service, this.#going(nodeId, target), limit)
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)

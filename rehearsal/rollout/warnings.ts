@@ -26,6 +26,7 @@ export function warningsOf({ situation, draft }: Pick<Proposal, 'situation' | 'd
       nodes.filter((row) => row.alive && !inTrouble(row) && row.version < manifests.length),
       'not at the newest version yet',
     ),
+    ...services.flatMap((service) => nobodyServes(service, nodes, draft)),
     ...(pause === undefined ? [] : [`version ${version} is paused before it is installed`]),
   ]
 }
@@ -33,4 +34,19 @@ export function warningsOf({ situation, draft }: Pick<Proposal, 'situation' | 'd
 function names(rows: readonly NodeRow[]): string {
   const shown = rows.slice(0, namesMax).map(({ nodeId }) => nodeId)
   return `${shown.join(', ')}${rows.length > shown.length ? ` and ${rows.length - shown.length} more` : ''}`
+}
+
+/** `atMost('all')`, as its callers see it. */
+function nobodyServes(service: string, nodes: readonly NodeRow[], { classUpgrades }: Proposal['draft']): readonly string[] {
+  const entries = classUpgrades.filter((entry) => entry.service === service && entry.limit === 'all')
+  if (entries.length === 0) return []
+  const isTaken = (row: NodeRow) =>
+    entries.some(({ oldClass, only }) => oldClass === row.className && (only?.nodes?.includes(row.nodeId) ?? true))
+  const away = nodes.filter((row) => row.service === service && isTaken(row)).length
+  const registered = nodes.filter((row) => row.service === service).length
+  const whose = away === registered ? 'all nodes' : `${away} of ${registered} nodes`
+  const calls = away === registered ? 'nobody answers calls to it meanwhile' : 'the others answer calls to it meanwhile'
+  return [
+    `${whose} of service ${service} may be away at once (atMost('all')): ${calls}; calls to these nodes are held, and end with unavailable.upgrading where their deadline comes first`,
+  ]
 }

@@ -5,6 +5,7 @@ import { readVerified } from '../../actors/history/upgradeHistory.js'
 import { digestOf } from '../../core/base/digest.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { keys } from '../../core/model/nodeRecord.js'
+import { atMost } from '../../core/schedules/combine.js'
 import { draftManifest } from '../../core/upgrade/draftManifest.js'
 import type { FirstManifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
@@ -92,6 +93,8 @@ test('a bundle that upgrades other classes, others too, or other nodes than its 
     [both, { classUpgrades: [...entries(both)].reverse() }],
     [both, { classUpgrades: [entries(both)[0]!, { ...entries(both)[1]!, newClass: 'Ticker.v9' }] }],
     [{ ...toV2(), classUpgrades: [{ ...toV2().classUpgrades[0]!, only }] }, { classUpgrades: entries(toV2()) }],
+    [toV2({ schedule: atMost('all') }), { classUpgrades: entries(toV2()) }],
+    [toV2(), { classUpgrades: entries(toV2({ schedule: atMost('all') })) }],
   ]
   for (const [upgrade, more] of cases) {
     const { history, through, server, adopt } = await open()

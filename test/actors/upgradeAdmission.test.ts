@@ -34,7 +34,7 @@ async function turning(options: Parameters<typeof open>[0] = {}, by?: { readonly
     isEnding = true
   }
   const claim = () => {
-    const claiming = turn.claim(one, abort.signal)
+    const claiming = turn.claim({ limit: one }, abort.signal)
     return claiming
   }
   /** Takes all places but so many in the line of the host. */

@@ -6,7 +6,7 @@
 import test from 'ava'
 import { notServing } from '../../core/base/phases.js'
 import { defaultServiceLimit } from '../../core/schedules/serviceLimit.js'
-import { schedule } from '../../index.js'
+import { atMost, schedule } from '../../index.js'
 import { upgradingNode } from '../contracts/databaseContract.js'
 import { until } from '../support/eventually.js'
 import { gate, TestSystem } from '../support/testSystem.js'
@@ -41,6 +41,24 @@ test('of eight nodes on two hosts, never more than a quarter do not serve at onc
   t.is(forms, 8)
   t.is(most, 2)
   await until(async () => (await slotHolders(system, 'notes')).length === 0, 'all slots are free')
+})
+
+test('an upgrade that says atMost(all) takes all nodes at once, whatever their hosts’ limit; so does its undo', async (t) => {
+  const system = await TestSystem.start(t, { limit: { nodes: 1 } })
+  const host = await system.host('h1')
+  const ids = ['n1', 'n2', 'n3', 'n4']
+  const nodes = await Promise.all(ids.map((id) => host.node(NotesV1, id)))
+  const [there, back] = [gate(), gate()]
+  t.teardown(() => [there, back].forEach((each) => void each.open()))
+  await system.publish(toV2({ schedule: atMost('all'), beforeTransform: () => there.pass(), beforeInverse: () => back.pass() }))
+  await until(() => there.waiting === 4, 'all of them transform')
+  t.deepEqual(await slotHolders(system, 'notes'), ids)
+  there.open()
+  await Promise.all(nodes.map((node) => node.reached(1)))
+  await system.desk.running.operator.undo()
+  await until(() => back.waiting === 4, 'all of them go back')
+  back.open()
+  await Promise.all(nodes.map((node) => node.reached(2)))
 })
 
 test('the permit is claimed before draining begins and freed when the node serves again', async (t) => {

@@ -3,6 +3,7 @@ import test from 'ava'
 import { draftManifest } from '../../core/upgrade/draftManifest.js'
 import { isRuntimeInterface, neededInterface, runtimeInterface } from '../../core/upgrade/runtimeInterface.js'
 import {
+  atMost,
   command,
   defineUpgrade,
   eagerly,
@@ -45,7 +46,7 @@ class MarkedV2 extends PlainV1 {
   @command({ allow: ['web'] }) two(): void {}
 }
 
-const upgradeTo = (newClass: typeof PlainV1, past?: 'reads its caller' | 'sets a timer'): Upgrade =>
+const upgradeTo = (newClass: typeof PlainV1, past?: 'reads its caller' | 'sets a timer', by = eagerly()): Upgrade =>
   defineUpgrade({
     title: 'plain',
     classUpgrades: [
@@ -75,7 +76,7 @@ const upgradeTo = (newClass: typeof PlainV1, past?: 'reads its caller' | 'sets a
                       },
               }),
         transform: (state) => state,
-        schedule: eagerly(),
+        schedule: by,
       }),
     ],
   })
@@ -92,6 +93,7 @@ for (const [what, upgrade] of Object.entries({
   'a method says who may call it': upgradeTo(MarkedV2),
   'a class offers its memory to observers': upgradeTo(ObservedV2),
   'a simulation object reads its caller': upgradeTo(PlainV2, 'reads its caller'),
+  'all nodes go at once': upgradeTo(PlainV2, undefined, atMost('all')),
   'a simulation object sets a timer': upgradeTo(PlainV2, 'sets a timer'),
 }))
   test(`where ${what}, a host of release 0.1.0 does not load it`, (t) => {

@@ -3,7 +3,9 @@ import test from 'ava'
 import { phases } from '../../core/base/phases.js'
 import { checkDeath, deathDelayMsMax, nothingDead } from '../../core/control/upgradeDatabase.js'
 import { oldestPossible } from '../../core/model/nodeRow.js'
-import { defaultServiceLimit, permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
+import { allOf, andThen, anyOf, atMost, within } from '../../core/schedules/combine.js'
+import { eagerly } from '../../core/schedules/eagerly.js'
+import { defaultServiceLimit, limitOf, permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 
 test('a share of a service is rounded down, and is one node at least', (t) => {
   t.deepEqual(
@@ -22,6 +24,21 @@ test('of a count and a share the smaller holds', (t) => {
 test('a quarter of a service may be away where nobody says otherwise', (t) => {
   t.deepEqual(defaultServiceLimit, { percent: 25 })
   t.is(permitsAllowed(defaultServiceLimit, 40), 10)
+})
+
+test('a schedule may be stricter than the hosts, and one that takes all is not bound by their limit', (t) => {
+  const quarter = { percent: 25 }
+  t.deepEqual(limitOf(quarter, {}), quarter)
+  t.deepEqual(limitOf(quarter, atMost(2)), { nodes: 2, percent: 25 })
+  t.deepEqual(limitOf(quarter, atMost('50%')), quarter)
+  t.deepEqual(limitOf(quarter, atMost('all')), { percent: 100 })
+  t.deepEqual(limitOf({ nodes: 1 }, atMost('all')), { percent: 100 })
+  t.is(permitsAllowed(limitOf({ nodes: 1 }, atMost('all')), 7), 7)
+  t.deepEqual(limitOf(quarter, allOf(atMost('all'), atMost(3))), { nodes: 3, percent: 100 })
+  t.deepEqual(limitOf(quarter, andThen(eagerly(), atMost('all'))), { percent: 100 })
+  t.deepEqual(limitOf(quarter, within({ from: '02:00', for: '2h' }, atMost('all'))), { percent: 100 })
+  t.deepEqual(limitOf(quarter, anyOf(eagerly(), atMost('all'))), quarter)
+  t.deepEqual(limitOf(quarter, anyOf(atMost('all'), atMost('all'))), { percent: 100 })
 })
 
 test('of several limits all hold', (t) => {

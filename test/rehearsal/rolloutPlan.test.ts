@@ -21,6 +21,7 @@ import { whenIdle } from '../../core/schedules/whenIdle.js'
 import { reversed } from '../../core/upgrade/reversedUpgrade.js'
 import { upgradeClass } from '../../core/upgrade/upgrade.js'
 import { planRollout, type RolloutPlan } from '../../rehearsal/rollout/rolloutPlan.js'
+import { warningsOf } from '../../rehearsal/rollout/warnings.js'
 import { ids, proposal, row, ShopV2, shops, startMs, TillV2, till, tills, upgradeOf } from './proposals.js'
 
 const chances = { seed: 1, runs: 5 }
@@ -335,6 +336,22 @@ test('nodes that the upgrade leaves alone advance at once, and pinned callers ne
   const plan = await planOf(its, rows)
   t.is(order(plan).length, 10)
   t.deepEqual(plan.callers, [{ version: 0, clients: ['pin'], refused: ['Shop.v1.sell'] }])
+})
+
+test('of an upgrade that takes all at once, the plan says that nobody answers calls meanwhile', async (t) => {
+  const plan = await planOf(atMost('all'), tenShops)
+  t.is(plan.mostAway, 10)
+  t.deepEqual(plan.services[0]!.limit, { nodes: 10, of: 'atMost(all)' })
+  const said = (of: RolloutPlan) => of.warnings.filter((text) => text.includes("atMost('all')"))
+  t.regex(
+    said(plan).join(),
+    /^all nodes of service shop may be away at once .*: nobody answers calls to it meanwhile; .*unavailable.upgrading/,
+  )
+  const draft = { classUpgrades: [{ service: 'shop', oldClass: 'Shop.v1', limit: 'all', only: { nodes: ids(10).slice(0, 2) } }] }
+  const situation = { rows: tenShops, controls: [], manifests: [] }
+  const [some] = warningsOf({ situation, draft } as never)
+  t.regex(some!, /^2 of 10 nodes of service shop .*: the others answer/)
+  t.deepEqual(said(await planOf(atMost(2), tenShops)), [])
 })
 
 test('of a filter the node ids are known, and facts are assumed', async (t) => {
