@@ -7,6 +7,7 @@
  * K2. They are a cache: one that can't be read, or is of another format, is as good as empty.
  */
 import { inject, injectable } from 'tsyringe'
+import { formats } from '../../core/base/formats.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -19,7 +20,7 @@ import { ContactList, type SharedRoom } from './contactList.js'
 import { Contacts, type Listener } from './contacts.js'
 
 /** Of their record on disk. Release 0.1.0 passes it over. */
-const contactsFormat = 1
+const contactsFormat = formats.contacts.newest
 
 /** Node id, class, version, and when it was last heard of, in milliseconds since 1970. */
 type KeptContact = readonly [string, string, Version, number]

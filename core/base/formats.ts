@@ -39,6 +39,8 @@ export const formats = {
   audit: { oldest: 1, newest: 1, first: 1 },
   /** Recorded operations, and the report of a rewind, on a host's disk. Release 0.1.0 passes them over. */
   rewind: { oldest: 1, newest: 1, first: 1 },
+  /** A node's recent contacts, a cache on a host's disk. Release 0.1.0 passes it over. */
+  contacts: { oldest: 1, newest: 1, first: 1 },
   /** The members of a group of nodes, on a host's disk. Release 0.1.0 passes them over. */
   group: { oldest: 1, newest: 1, first: 1 },
 } as const satisfies Record<string, FormatNumbers>
