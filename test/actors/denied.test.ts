@@ -201,8 +201,9 @@ test('a host’s filter is asked of every call, and what it does not let in does
   const { front, refOf } = await files(t, { filter })
   const [alice, bob, carol] = [await refOf('alice'), await refOf('bob'), await refOf('carol')]
   t.deepEqual(await bob.all(), [])
+  const bobs = { name: 'bob', node: 'bob', className: 'Client', version: 0 }
   t.deepEqual(asked.at(-1), {
-    ...{ caller: { name: 'bob', node: 'bob', className: 'Client', version: 0 }, node: 'f1', service: 'files' },
+    ...{ caller: { ...bobs, system: front.running.system, host: 'bob' }, node: 'f1', service: 'files' },
     ...{ kind: 'call', method: 'all', label: 0 },
   })
   await t.throwsAsync(bob.put('x'), { message: 'node f1 does not take put of bob: files are closed today' })

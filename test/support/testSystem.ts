@@ -16,7 +16,7 @@ import {
   startUpgradeServer,
   type TrustOptions,
 } from '../../compose.js'
-import type { Level } from '../../core/base/level.js'
+import { type Level, newestLevel } from '../../core/base/level.js'
 import type { Phase } from '../../core/base/phases.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
@@ -107,6 +107,7 @@ export class TestSystem {
   readonly udb: MemoryDatabaseFactory
   readonly repository: MemoryRepository = memoryRepository()
   private readonly isOwnClock: boolean
+  private readonly isOfLevel: boolean
   /** The upgrade database as an operator sees it. */
   database!: UpgradeDatabase
   /** Subjects on which upgrade servers may not listen. */
@@ -124,6 +125,7 @@ export class TestSystem {
     { trust, name = `test-${++systems}`, clock, level, ...more }: Told,
   ) {
     this.isOwnClock = clock === undefined
+    this.isOfLevel = level !== undefined
     this.clock = clock ?? new VirtualClock()
     this.broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
     this.name = name
@@ -151,7 +153,7 @@ export class TestSystem {
           return transport
         },
       },
-      udb,
+      udb: this.isOfLevel ? udb : ofLaterRelease(udb),
       clock: this.clock,
       ...this.deaths,
       trust: trust ?? 'nobody',
@@ -217,6 +219,11 @@ export class TestSystem {
     await this.#stopServer()
     if (this.isOwnClock) this.clock.stop()
   }
+}
+
+/** A server that installs what no host here can load: tests have upgrades rejected by it. */
+function ofLaterRelease(udb: UdbFactory): UdbFactory {
+  return { ...udb, level: { ...newestLevel, runtime: 99 } }
 }
 
 /** Takes a host's clock, connection and database away in one stroke, as kill -9 does. */
