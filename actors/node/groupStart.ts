@@ -13,7 +13,7 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import { commitTogether } from '../software/nodeRecordStore.js'
 import { NodeGroup } from '../upgrade/nodeGroup.js'
 import { type HostServices, Node } from './node.js'
-import { beginLife, checkClass, checkStored, claim, load, planBirth, resume } from './nodeStart.js'
+import { beginLife, checkClass, checkStored, claim, goOn, load, planBirth, serveFirst, startAgain } from './nodeStart.js'
 import type { NodeStart } from './startingNodes.js'
 
 /** A member as it is to be started. */
@@ -74,6 +74,8 @@ async function birth(
   const nodes = assemble(services, name, records, true, start)
   await commit(services, nodes, [[keys.group(name), pack(group, 'group')]])
   await Promise.all(nodes.map((node) => beginLife(services, node, start)))
+  // None serves before all can.
+  for (const node of nodes) serveFirst(node)
 }
 
 async function revive(services: HostServices, name: string, members: readonly Member[], start: NodeStart): Promise<void> {
@@ -87,8 +89,10 @@ async function revive(services: HostServices, name: string, members: readonly Me
   const counted = known.map((record) => continued(record, record.incarnation + 1))
   const nodes = assemble(services, name, groupAfterCrash(counted, startTriesMax), false, start)
   await commit(services, nodes)
-  for (const node of nodes) await claim(services, node, start)
-  await Promise.all(nodes.map((node) => resume(node, start)))
+  await Promise.all(nodes.map((node) => claim(services, node, start)))
+  await Promise.all(nodes.map(startAgain))
+  start.check()
+  for (const node of nodes) goOn(node)
 }
 
 /** Each knows its group before it runs. */

@@ -159,12 +159,22 @@ async function askBriefly({ history, clock, settings }: HostServices): Promise<v
   if (history.refusal !== undefined) throw history.refusal
 }
 
-export async function resume(node: Node, start: NodeStart): Promise<void> {
-  const { upgrade } = node.recordStore.record
+async function resume(node: Node, start: NodeStart): Promise<void> {
+  await startAgain(node)
+  start.check()
+  goOn(node)
+}
+
+/** The object of a node that comes back starts; of one that recovers, its upgrade starts it. */
+export async function startAgain(node: Node): Promise<void> {
   node.subscriptions.open()
+  if (node.recordStore.record.upgrade?.phase !== 'recovering') await node.software.start()
+}
+
+/** It serves, or its upgrade goes on. */
+export function goOn(node: Node): void {
+  const { upgrade } = node.recordStore.record
   if (upgrade?.phase !== 'recovering') {
-    await node.software.start()
-    start.check()
     node.serve()
     // Of a stalled upgrade its manager tells, with the reason.
     if (upgrade === null) node.report('current', null, null)
@@ -193,6 +203,7 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
   return orStopped(node, async () => {
     await node.recordStore.commit(record)
     await beginLife(services, node, start)
+    serveFirst(node)
   })
 }
 
@@ -292,7 +303,7 @@ export async function planBirth(
   return { goal, made, record }
 }
 
-/** A node whose record is on disk for the first time serves. */
+/** The object of a node whose record is on disk for the first time starts. */
 export async function beginLife({ journal, settings }: HostServices, node: Node, start: NodeStart): Promise<void> {
   const { record } = node.recordStore
   await sweepStateSlots(node.id, (of) => isLeftBehind(record, of), journal, settings)
@@ -301,6 +312,9 @@ export async function beginLife({ journal, settings }: HostServices, node: Node,
   await node.software.start()
   await node.state.settled()
   start.check()
+}
+
+export function serveFirst(node: Node): void {
   node.serve()
   node.report('current', null, null)
 }

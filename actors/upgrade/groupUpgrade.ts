@@ -89,7 +89,8 @@ export class GroupUpgrade {
     step.enter(member)
     const ending = this.members.find(({ isEnding }) => isEnding)
     if (ending !== undefined) step.fail(stoppedFault(ending))
-    if (name === 'verifying') this.#goAlong(member)
+    // One that comes late to a try that has failed begins none.
+    if (name === 'verifying' && step.failure === undefined) this.#goAlong(member)
     return step
   }
 
@@ -108,7 +109,7 @@ export class GroupUpgrade {
   /** Resolves when another member tries again, so that this one does too. */
   whenOthersTry(member: GroupMember): Promise<void> {
     const verifying = this.#steps.get('verifying')
-    if (verifying !== undefined && !verifying.has(member)) return Promise.resolve()
+    if (verifying?.failure === undefined && verifying?.has(member) === false) return Promise.resolve()
     return new Promise((resolve) => this.#following.set(member, resolve))
   }
 

@@ -36,6 +36,11 @@ export class NodeGroup {
     this.#members.push(member)
   }
 
+  /** Whether that node is another member than the one with this id. */
+  hasBeside(id: string, nodeId: string): boolean {
+    return nodeId !== id && this.#members.some((member) => member.id === nodeId)
+  }
+
   /** Where the members meet that are not past `target` yet. */
   upgradeTo(target: Version): GroupUpgrade {
     let found = this.#upgrades.get(target)

@@ -30,6 +30,8 @@ export interface NodeParts {
   /** The services that it goes after, if it goes after its servers. */
   readonly servers: readonly string[]
   readonly rulesOf: (lazy: LazySlot) => RecordRules
+  /** The members of its group go when it goes: it waits for none of them, and does not see their rows. */
+  readonly isSibling: (nodeId: string) => boolean
   /** The class of the node's lineage at each version. */
   readonly lineage: () => readonly string[]
   /** The memory that its object offers, between two calls. */
@@ -143,8 +145,11 @@ export class NodeSource implements ViewSource {
     return this.#committed.record
   }
 
-  nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
-    return this.#untilAnswered(signal, () => this.#parts.nodeRowCache.nodes(service))
+  async nodes(service: string | undefined, signal: AbortSignal): Promise<readonly NodeRow[]> {
+    const rows = await this.#untilAnswered(signal, () => this.#parts.nodeRowCache.nodes(service))
+    const { isSibling } = this.#parts
+    // The same list where there is none: what is made of a reading is kept for all who look at it.
+    return rows.some(({ nodeId }) => isSibling(nodeId)) ? rows.filter(({ nodeId }) => !isSibling(nodeId)) : rows
   }
 
   table(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
@@ -191,9 +196,14 @@ export class NodeSource implements ViewSource {
 
 /** The node itself, for its source. */
 export interface SourceNode {
-  readonly services: Omit<NodeParts, 'record' | 'servers' | 'rulesOf' | 'calls' | 'contacts' | 'lineage' | 'memory'> & {
+  readonly services: Omit<
+    NodeParts,
+    'record' | 'servers' | 'rulesOf' | 'isSibling' | 'calls' | 'contacts' | 'lineage' | 'memory'
+  > & {
     readonly classes: ClassRegistry
   }
+  readonly id: string
+  readonly group: { hasBeside(id: string, nodeId: string): boolean } | undefined
   readonly recordStore: NodeRecordStore
   readonly calls: ReturnType<NodeParts['calls']>
   readonly contacts: NodeParts['contacts']
@@ -207,6 +217,7 @@ export function nodeSource(node: SourceNode, servers: readonly string[]): NodeSo
     ...{ store, nodeRowCache, database, clock, random, settings, servers },
     record: () => node.recordStore.record,
     rulesOf: (lazy) => node.rulesOf(lazy),
+    isSibling: (nodeId) => node.group?.hasBeside(node.id, nodeId) ?? false,
     calls: () => node.calls,
     contacts: node.contacts,
     lineage: () => node.recordStore.lineage(classes),

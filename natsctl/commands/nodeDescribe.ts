@@ -122,6 +122,7 @@ export function describeLines(
     reason,
     uses = [],
     figures,
+    group,
   } = row
   const towards = target === null ? '' : `, on its way to version ${target}`
   const lines: (readonly [string, string])[] = [
@@ -130,6 +131,7 @@ export function describeLines(
     ['phase', `${phase} for ${age(now - since)}${towards}`],
     ['host', `${hostId}, ${alive ? 'alive' : 'not heard of'}${directoryId === null ? ', without persistent state' : ''}`],
   ]
+  if (group !== undefined) lines.push(['group', `${group}: it goes through every version with the other members`])
   if (reason !== null) lines.push(['because', reason])
   if (waitsFor !== null) lines.push(['waits for', waitsFor])
   for (const way of movedBy) lines.push(['moved by', way])

@@ -129,6 +129,8 @@ function obstacleText(obstacle: Absence['obstacle']): string {
       return `somebody: its schedule throws${withReason(obstacle.reason)}`
     case 'schedule':
       return `its schedule for version ${obstacle.version}, ${obstacle.schedule}`
+    case 'group':
+      return `${obstacle.waitsFor.join(', ')} of its group, which ${obstacle.waitsFor.length === 1 ? 'has' : 'have'} not signalled for version ${obstacle.version}`
     case 'slot':
       return `a permit for version ${obstacle.version} under its service's limit, held by ${names(obstacle.heldBy)}`
     case 'control':

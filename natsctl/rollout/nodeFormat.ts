@@ -17,6 +17,8 @@ export interface NodeJson {
   readonly alive: boolean
   readonly host: string
   readonly reason: string | null
+  /** Left out for a node of no group. */
+  readonly group?: string
 }
 
 /** A mistyped name looks just the same, and a database that was emptied. */
@@ -38,6 +40,7 @@ export function nodeJson(row: NodeRow): NodeJson {
     alive: row.alive,
     host: row.hostId,
     reason: row.reason,
+    ...(row.group === undefined ? {} : { group: row.group }),
   }
 }
 
@@ -63,6 +66,7 @@ export function nodeColumns(now: number): readonly Column<NodeRow>[] {
   return [
     ...columns.slice(0, -1),
     { title: 'BEGAN', cell: ({ since }) => new Date(since).toISOString(), isWide: true },
+    { title: 'GROUP', cell: ({ group }) => group ?? '-', isWide: true },
     { title: 'DIRECTORY', cell: ({ directoryId }) => directoryId ?? '-', isWide: true },
     ...columns.slice(-1),
   ]

@@ -87,6 +87,13 @@ function scheduled(
   const pause = controls.find((control) => control.kind === 'pause' && control.version === target)
   if (pause?.kind === 'pause' && reason !== null)
     return of(withReason(`the end of the pause of version ${target}`, pause.reason), [`natsctl rollout resume ${target}`, now])
+  const members = /^waits for (.+) of its group$/.exec(reason ?? '')?.[1]?.split(', ') ?? []
+  if (members.length > 0)
+    return of(
+      `the schedules of ${members.join(', ')}, of its group`,
+      members.map((member) => `natsctl node upgrade ${member}`),
+      members,
+    )
   const holders = /held by (.+)$/.exec(reason ?? '')?.[1]?.split(', ') ?? []
   const serving = holders.filter((holder) =>
     rows.some((each) => each.nodeId === holder && each.phase === 'current' && each.alive),

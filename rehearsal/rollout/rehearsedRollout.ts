@@ -12,6 +12,8 @@ export type Obstacle =
   | { readonly kind: 'host'; readonly hostId: string }
   | { readonly kind: 'trouble'; readonly phase: Phase; readonly reason: string | null }
   | { readonly kind: 'schedule'; readonly version: Version; readonly schedule: string }
+  /** Other members of its group have not signalled. */
+  | { readonly kind: 'group'; readonly version: Version; readonly waitsFor: readonly string[] }
   | { readonly kind: 'slot'; readonly version: Version; readonly heldBy: readonly string[] }
   | { readonly kind: 'control'; readonly version: Version; readonly control: Control }
   /** Its schedule threw, in this rehearsal. */

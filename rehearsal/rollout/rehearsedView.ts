@@ -80,9 +80,13 @@ export class RehearsedSource implements ViewSource {
     return null
   }
 
+  /** Without the other members of its group, as in a node at work. */
   async nodes(service: string | undefined): Promise<readonly NodeRow[]> {
     this.#readNodes()
-    return this.rehearsal.nodes.list(service)
+    const { nodes } = this.rehearsal
+    const { group } = nodes.row(this.nodeId)
+    const rows = nodes.list(service)
+    return group === undefined ? rows : rows.filter((row) => row.group !== group || row.nodeId === this.nodeId)
   }
 
   async table(name: string): Promise<ReadonlyMap<string, string>> {

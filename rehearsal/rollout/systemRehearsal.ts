@@ -6,6 +6,7 @@
  * S1. A node goes one version after the other, from the one that it is at.
  * S2. It is away only with a permit under its service's limit, and against no control.
  * S3. A node that is not alive, or is in trouble already, does not move.
+ * S4. The members of a group go together.
  */
 import { seededRandom } from 'theseus-actors/memory'
 import { toFault } from '../../core/base/fault.js'
@@ -22,6 +23,7 @@ import { VirtualTime } from '../world/virtualTime.js'
 import { RecheckTimes } from './recheckTimes.js'
 import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type AssumedAnswer, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
+import { SimulatedGroups } from './simulatedGroups.js'
 import { SimulatedNodes } from './simulatedNodes.js'
 import { SimulatedPermits } from './simulatedPermits.js'
 import { type Proposal, tablesOf } from './situation.js'
@@ -44,6 +46,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   /** Of every class that is known of. */
   readonly #services: ReadonlyMap<string, string>
   readonly #permits: SimulatedPermits
+  readonly #groups: SimulatedGroups
   readonly #path: UpgradePath
   readonly #goes = new Map<string, number>()
   readonly #arrives = new Map<string, number>()
@@ -64,6 +67,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.nodes = new SimulatedNodes(situation.rows, this.time, ({ phase }) =>
       this.rechecks.changed(notServing.has(phase) ? 'goes' : 'serves'),
     )
+    this.#groups = new SimulatedGroups(this.nodes)
     this.#permits = new SimulatedPermits(this.nodes, situation.controls, this.time, this.random, () => {
       if (this.#lots === 'none') this.#lots = 'slots'
     })
@@ -120,9 +124,14 @@ export class SystemRehearsal implements ViewedRehearsal {
       if (target > this.#path.goal) return
       const entry = this.#path.entry(target, className, nodeId)
       if (this.#path.isUndone(target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target + 1 })
-      else if (entry === undefined) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
+      else if (!this.#isConcerned(nodeId, target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
       else if (!(await this.#upgrade(nodeId, target, entry))) return
     }
+  }
+
+  /** Whether the upgrade concerns the node, or another member of its group. */
+  #isConcerned(nodeId: string, target: Version): boolean {
+    return this.#groups.with(nodeId).some(({ nodeId: id, className }) => this.#path.entry(target, className, id) !== undefined)
   }
 
   /** S3. */
@@ -134,28 +143,36 @@ export class SystemRehearsal implements ViewedRehearsal {
     return alive && !isInTrouble
   }
 
-  /** S1, S2. False if the node stays where it is. */
-  async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry): Promise<boolean> {
-    const found = this.#path.classUpgrade(target, entry)
-    if (found === undefined) {
+  /** S1, S2, S4. False if the node stays where it is. */
+  async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry | undefined): Promise<boolean> {
+    const found = entry === undefined ? undefined : this.#path.classUpgrade(target, entry)
+    if (entry !== undefined && found === undefined) {
       this.#obstacles.set(nodeId, { kind: 'notLoaded', version: target })
+      this.#groups.failed(nodeId, target, `version ${target} is not loaded`)
       return false
     }
     this.nodes.report(nodeId, { phase: 'scheduled', target })
-    this.#obstacles.set(nodeId, { kind: 'schedule', version: target, schedule: found.schedule.describe })
-    try {
-      if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found))
-    } catch (error) {
-      this.#stall(nodeId, target, toFault(error, 'upgrade.schedule').message)
+    if (found !== undefined) {
+      this.#obstacles.set(nodeId, { kind: 'schedule', version: target, schedule: found.schedule.describe })
+      try {
+        if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found))
+      } catch (error) {
+        this.#groups.failed(nodeId, target, toFault(error, 'upgrade.schedule').message)
+      }
+    }
+    this.#obstacles.set(nodeId, { kind: 'group', version: target, waitsFor: [] })
+    const failure = await this.#groups.signalled(nodeId, target)
+    if (failure !== null) {
+      this.#stall(nodeId, target, failure)
       return false
     }
-    const { service } = entry
+    const { service, className } = this.nodes.row(nodeId)
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
-    const limit = limitOf(this.proposal.assumed.limit, found.schedule)
-    await this.#permits.claim(service, this.#going(nodeId, target), limit)
+    const limit = limitOf(this.proposal.assumed.limit, found?.schedule ?? {})
+    await this.#groups.claimed(nodeId, target, () => this.#permits.claim(service, this.#going(nodeId, target), limit))
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
-    await this.#beAway(nodeId, target, entry.newClass, entry.newUses)
+    await this.#beAway(nodeId, target, entry?.newClass ?? className, entry?.newUses)
     if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
     return true
   }
@@ -207,6 +224,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   #obstacleOf(nodeId: string): Obstacle {
     const known = this.#obstacles.get(nodeId)
     if (known === undefined) return { kind: 'trouble', phase: this.nodes.row(nodeId).phase, reason: null }
+    if (known.kind === 'group') return { ...known, waitsFor: this.#groups.missing(nodeId, known.version) }
     if (known.kind !== 'slot') return known
     const { version } = known
     const control = this.#permits.holding(this.#going(nodeId, version))

@@ -1,11 +1,11 @@
 /** The processes of a rehearsal, and the nodes that are registered and not forgotten for good. */
-import type { NodeHandle, Version } from 'theseus-actors'
+import type { MemberHandle, Version } from 'theseus-actors'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
 
 /** A node as it stands, and the way to have it try again. */
-export type RunningNode = Pick<NodeHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
+export type RunningNode = Pick<MemberHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
 
 export class Cluster {
   readonly hosts = new Map<string, HostProcess>()

@@ -10,6 +10,7 @@
  */
 import type { Phase, Version } from 'theseus-actors'
 import type { Control, ControlName } from '../../core/control/control.js'
+import type { Concern } from './operations/groupChecker.js'
 
 /** The answer to a node's claim may be so long under way. */
 const graceMs = 10
@@ -69,11 +70,11 @@ export class ControlChecker {
     this.#signalled.add(`${nodeId} ${version}`)
   }
 
-  phase(nodeId: string, phase: Phase, target: Version | null): void {
+  phase(nodeId: string, phase: Phase, target: Version | null, concern: Concern = 'itself'): void {
     // A node that restarts from disk meanwhile says again what it does.
     const isNew = this.#phases.get(nodeId) !== phase
     this.#phases.set(nodeId, phase)
-    if (isNew && phase === 'draining' && target !== null) this.#drains(nodeId, target)
+    if (isNew && phase === 'draining' && target !== null && concern !== 'neither') this.#drains(nodeId, target, concern)
   }
 
   /** Whether an operator has said "now", or the version is an undo. */
@@ -81,10 +82,11 @@ export class ControlChecker {
     return this.isUndo(target) || this.#told.has(`${nodeId} ${target}`)
   }
 
-  #drains(nodeId: string, target: Version): void {
+  #drains(nodeId: string, target: Version, concern: Concern): void {
     if (this.#isSince(this.#heldSinceMs.get(nodeId))) this.violated('P1', `${nodeId} drains for ${target} while it is held`)
     if (this.isTold(nodeId, target)) return
-    if (!this.mayBeBehind && !this.#signalled.has(`${nodeId} ${target}`))
+    // A member that the upgrade leaves alone has no SF.
+    if (concern === 'itself' && !this.mayBeBehind && !this.#signalled.has(`${nodeId} ${target}`))
       this.violated('P3', `${nodeId} drains for ${target}, and its scheduling function has not signalled`)
     if (this.#isSince(this.#pausedSinceMs.get(target))) this.violated('P1', `${nodeId} drains for ${target}, which is paused`)
   }

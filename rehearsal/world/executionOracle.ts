@@ -16,6 +16,8 @@ export interface ExecutionOracleContext {
   isAlive(nodeId: string): boolean
   /** An operation begins on a node that is alive. */
   begins(nodeId: string, op: string): void
+  /** An operation begins on a node for one that runs on another. */
+  calls?(by: string, nodeId: string): void
   /** So many operations run on a node now. */
   runs(nodeId: string, count: number): void
   /** The scheduling function of an upgrade has signalled on its node. */
@@ -48,6 +50,8 @@ export class ExecutionOracle {
   begins(nodeId: string, op: string): void {
     if (!this.world.isAlive(nodeId) || this.#isElsewhere(nodeId, op)) return
     this.world.begins(nodeId, op)
+    for (const [other, outer] of this.#outer)
+      if (other !== nodeId && this.#runningOn(other).length > 0 && isMadeFor(op, outer)) this.world.calls?.(other, nodeId)
     const running = this.#runningOn(nodeId)
     // An SO's operation continues in the next object: the same one again.
     if (running.length === 0) this.#outer.set(nodeId, op)

@@ -7,7 +7,8 @@
 import type { ChainEntry, Fault, Version } from 'theseus-actors'
 import { classUpgradeOf, lineageOf, undoes } from './classSpecs.js'
 import { plainValuesCount } from './code/oddValues.js'
-import type { Asked, Plan, ServiceName, Step } from './plan.js'
+import { servicesWith } from './operations/groupPlan.js'
+import type { Asked, NodePlan, Plan, ServiceName, Step } from './plan.js'
 
 const throwing = /failing$|Failing$|^throwing/
 /** Those that call other nodes themselves. */
@@ -124,13 +125,14 @@ export function isChain(plan: Plan, service: ServiceName, version: Version, chai
 }
 
 /**
- * The first upgrade that nodes of a service can't pass, whatever is tried; beyond the newest version if there
- * is none. An upgrade that is undone is passed.
+ * The first upgrade that a node, or another of its group, can't pass, whatever is tried; beyond the newest
+ * version if there is none. An upgrade that is undone is passed.
  */
-export function obstacleOf(plan: Plan, service: ServiceName): Version {
+export function obstacleOf(plan: Plan, node: Pick<NodePlan, 'group' | 'service'>): Version {
+  const services = servicesWith(plan, node)
   let version = 0
   while (version < plan.upgrades.length) {
-    if (!isImpassable(plan, service, version + 1)) version++
+    if (!services.some((service) => isImpassable(plan, service, version + 1))) version++
     else if (undoes(plan, version + 2)) version += 2
     else return version + 1
   }

@@ -2,11 +2,20 @@
  * One host as a process: started over its disk, killed at any moment, started again by whoever looks after
  * it. The disk outlives the process, and may be full or slow.
  */
-import { createHost, type HostEvent, type NodeHandle, type Phase, type RunningHost, type Version } from 'theseus-actors'
+import {
+  createHost,
+  type GroupHandle,
+  type HostEvent,
+  type MemberHandle,
+  type NodeHandle,
+  type Phase,
+  type RunningHost,
+  type Version,
+} from 'theseus-actors'
 import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus-actors/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
-import type { CrashMoment, NodePlan } from './plan.js'
+import { type CrashMoment, type NodePlan, serviceNames } from './plan.js'
 import type { ProcessEnvironment } from './processEnvironment.js'
 import { ProcessFault } from './processFault.js'
 
@@ -25,7 +34,9 @@ export class HostProcess {
   /** The contents when the backup was made. */
   backup: ReadonlyMap<string, Uint8Array> | undefined
   /** The nodes whose state is here, and how each runs, if it does. */
-  readonly nodes = new Map<string, { readonly plan: NodePlan; handle: NodeHandle | undefined }>()
+  readonly nodes = new Map<string, { readonly plan: NodePlan; handle: MemberHandle | undefined }>()
+  /** The handle that ends each node that runs: its own, or that of its group. */
+  readonly #ends = new Map<string, Pick<NodeHandle | GroupHandle, 'stop'>>()
   #processFault: ProcessFault
   readonly #skew = { ms: 0 }
   readonly #isRemembered: boolean
@@ -164,38 +175,67 @@ export class HostProcess {
         await processFault.pause(tryAgainMs)
       }
     }
-    for (const { plan } of this.nodes.values()) void this.#startNode(plan, processFault)
+    for (const plan of this.#firsts) void this.#startNode(plan, processFault)
+  }
+
+  /** One node of each group, and all others. */
+  get #firsts(): readonly NodePlan[] {
+    const plans = [...this.nodes.values()].map(({ plan }) => plan)
+    return plans.filter((plan) => this.#with(plan)[0] === plan)
+  }
+
+  /** The nodes that start with this one: the members of its group. */
+  #with(plan: NodePlan): readonly NodePlan[] {
+    if (plan.group === undefined) return [plan]
+    return [...this.nodes.values()].flatMap((node) => (node.plan.group === plan.group ? node.plan : []))
   }
 
   /** A node is born here, or comes back. */
   add(plan: NodePlan): void {
     this.nodes.set(plan.nodeId, { plan, handle: undefined })
     this.#permitted(this.#processFault.transport)
-    if (this.#running !== undefined && this.isAlive) void this.#startNode(plan, this.#processFault)
+    const isWhole = plan.group === undefined || this.#with(plan).length === serviceNames.length
+    if (isWhole && this.#running !== undefined && this.isAlive) void this.#startNode(plan, this.#processFault)
   }
 
   async #startNode(plan: NodePlan, processFault: ProcessFault): Promise<void> {
     for (;;) {
       if (this.nodes.get(plan.nodeId)?.plan !== plan || processFault.isDead || this.#running === undefined) return
-      this.#starting.add(plan.nodeId)
+      const plans = this.#with(plan)
+      for (const { nodeId } of plans) this.#starting.add(nodeId)
       const sinceMs = this.environment.time.elapsedMs
       try {
-        const handle = await this.#running.node(this.environment.codeFor(plan.service), plan.nodeId)
-        this.#starting.delete(plan.nodeId)
+        const started = await this.#started(this.#running, plan, plans)
+        for (const { nodeId } of plans) this.#starting.delete(nodeId)
         if (processFault.isDead) return
-        this.nodes.set(plan.nodeId, { plan, handle })
-        // One that is cut off can't know.
-        const isRefused = this.#refusals > 0 && this.#refusedSinceMs < sinceMs
-        if (isRefused && processFault.transport?.status === 'connected') this.environment.unheard(plan.nodeId)
-        this.environment.up(plan.nodeId)
-        this.environment.trace(`${plan.nodeId} is up at version ${handle.version}`)
+        for (const { plan: each, handle, end } of started) {
+          const { nodeId } = each
+          this.nodes.set(nodeId, { plan: each, handle })
+          this.#ends.set(nodeId, end)
+          // One that is cut off can't know.
+          const isRefused = this.#refusals > 0 && this.#refusedSinceMs < sinceMs
+          if (isRefused && processFault.transport?.status === 'connected') this.environment.unheard(nodeId)
+          this.environment.up(nodeId)
+          this.environment.trace(`${nodeId} is up at version ${handle.version}`)
+        }
         return
       } catch (error) {
-        this.#starting.delete(plan.nodeId)
-        this.environment.trace(`${plan.nodeId} does not start: ${error}`)
+        for (const { nodeId } of plans) this.#starting.delete(nodeId)
+        this.environment.trace(`${plan.group ?? plan.nodeId} does not start: ${error}`)
         await processFault.pause(tryAgainMs)
       }
     }
+  }
+
+  async #started(running: RunningHost, plan: NodePlan, plans: readonly NodePlan[]) {
+    const { environment } = this
+    if (plan.group === undefined) {
+      const handle = await running.node(environment.codeFor(plan.service), plan.nodeId)
+      return [{ plan, handle, end: handle }]
+    }
+    const classes = Object.fromEntries(plans.map(({ service }) => [service, environment.codeFor(service)]))
+    const group = await running.group(plan.group, classes)
+    return plans.map((each) => ({ plan: each, handle: group.members[each.service]!, end: group }))
   }
 
   /** kill -9. */
@@ -264,16 +304,18 @@ export class HostProcess {
     this.disk.kill()
   }
 
-  /** Stops a node in order. Resolves to what starts it again. */
+  /** Stops a node in order, with its group. Resolves to what starts it again. */
   async stopNode(nodeId: string): Promise<() => void> {
     const { plan, handle } = this.nodes.get(nodeId)!
     const processFault = this.#processFault
-    await handle?.stop()
+    if (handle !== undefined) await this.#ends.get(nodeId)?.stop()
     // It may have moved meanwhile.
     if (processFault.isDead || !this.nodes.has(nodeId)) return () => {}
-    this.environment.trace(`${nodeId} has stopped`)
-    this.nodes.set(nodeId, { plan, handle: undefined })
-    this.environment.died(this.name, [nodeId])
+    for (const each of this.#with(plan)) {
+      this.environment.trace(`${each.nodeId} has stopped`)
+      this.nodes.set(each.nodeId, { plan: each, handle: undefined })
+      this.environment.died(this.name, [each.nodeId])
+    }
     return () => {
       if (!processFault.isDead && this.nodes.get(nodeId)?.handle === undefined) void this.#startNode(plan, processFault)
     }

@@ -10,6 +10,7 @@ import type { HostEvent } from 'theseus-actors'
 import { isOfStage } from '../../core/base/phases.js'
 import { permitsAllowed, strictestLimit } from '../../core/schedules/serviceLimit.js'
 import { classUpgradeOf } from './classSpecs.js'
+import type { Concern } from './operations/groupChecker.js'
 import type { Plan, ServiceName } from './plan.js'
 
 type PhaseEvent = Extract<HostEvent, { type: 'phase' }>
@@ -29,11 +30,11 @@ export class Limits {
     private readonly violated: (rule: string, what: string) => void,
   ) {}
 
-  observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName): void {
+  observed({ nodeId, phase, target, reason }: PhaseEvent, service: ServiceName, concern: Concern = 'itself'): void {
     const gone = this.#away.get(service)!
     if (this.#forgotten.has(nodeId) && isOfStage(phase, 'changing')) return
     this.#forgotten.delete(nodeId)
-    if (isOfStage(phase, 'changing') && target !== null) gone.set(nodeId, this.#allowed(service, target))
+    if (isOfStage(phase, 'changing') && target !== null) gone.set(nodeId, this.#allowed(service, target, concern))
     // A node that fails has not come back.
     else if (phase !== 'failed') gone.delete(nodeId)
     if (phase === 'draining') this.#check(service, gone)
@@ -78,8 +79,9 @@ export class Limits {
     }
   }
 
-  #allowed(service: ServiceName, target: number): number {
-    const schedule = classUpgradeOf(this.plan, service, target)?.schedule
+  /** A member of a group that the upgrade leaves alone goes under the limit of the hosts. */
+  #allowed(service: ServiceName, target: number, concern: Concern): number {
+    const schedule = concern === 'itself' ? classUpgradeOf(this.plan, service, target)?.schedule : undefined
     const limit = strictestLimit([this.plan.limit, schedule?.kind === 'atMost' ? { nodes: schedule.nodes } : {}])
     return permitsAllowed(limit, this.registered(service))
   }

@@ -3,6 +3,7 @@
  * watches against what must always hold.
  */
 import { type HostEvent, isFault, type Version } from 'theseus-actors'
+import { isOfStage } from '../../core/base/phases.js'
 import type { Control, ControlName } from '../../core/control/control.js'
 import type { Order, OrderResult } from '../../core/control/directive.js'
 import type { Signed } from '../../core/trust/signed.js'
@@ -13,6 +14,7 @@ import type { DeadVersionChecker } from './deadVersionChecker.js'
 import type { EventChecker } from './eventChecker.js'
 import { isChain } from './expectations.js'
 import type { Limits } from './limits.js'
+import { concernOf } from './operations/groupChecker.js'
 import type { LeaseChecker } from './operations/leaseChecker.js'
 import type { OrderChecker } from './operations/orderChecker.js'
 import type { RetryChecker } from './operations/retryChecker.js'
@@ -55,12 +57,19 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
         if (world.moving.has(nodeId)) world.limits.observedBefore(event, node.plan.service)
         return
       }
-      world.limits.observed(event, node.plan.service)
+      const concern = target === null ? 'itself' : concernOf(world.plan, node.plan, target)
+      // A group needs no permits to go past an upgrade that concerns none of its members.
+      if (concern !== 'neither' || !isOfStage(phase, 'changing')) world.limits.observed(event, node.plan.service, concern)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
-      world.controls.phase(nodeId, phase, target)
+      world.controls.phase(nodeId, phase, target, concern)
       world.retries.phase(nodeId, phase, target)
       if (phase === 'draining' && target !== null)
-        world.code.permits.drains(nodeId, node.plan.service, target, world.controls.isTold(nodeId, target))
+        world.code.permits.drains(
+          nodeId,
+          node.plan.service,
+          target,
+          concern !== 'itself' || world.controls.isTold(nodeId, target),
+        )
       const { handle } = node
       if (handle !== undefined && !isChain(world.plan, node.plan.service, handle.version, handle.chain))
         world.violated('C1', `${nodeId} at version ${handle.version} has the chain ${JSON.stringify(handle.chain)}`)

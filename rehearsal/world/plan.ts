@@ -106,6 +106,8 @@ export interface NodePlan {
   readonly nodeId: string
   readonly service: ServiceName
   readonly host: string
+  /** The group that it is a member of, by the name of its service. */
+  readonly group?: string
 }
 
 /**

@@ -10,6 +10,7 @@ import { lineageOf } from './classSpecs.js'
 import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'
 import { always, type Dimension } from './operations/dimensions.js'
+import { withGroup } from './operations/groupPlan.js'
 import { dimensionsDrawn, operationSteps, stepsPlayed } from './operations/operationGenerator.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { PlanRandom } from './planRandom.js'
@@ -82,7 +83,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   const calls = steps.filter((step) => step.kind === 'call')
   const operated = { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }
   const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
-  return withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
+  const plan = withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
+  return drawn.includes('groups') ? withGroup(plan) : plan
 }
 
 /** Apart from what the running world draws from the same seed. */

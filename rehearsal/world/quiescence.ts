@@ -16,6 +16,7 @@ import type { DeadVersionChecker } from './deadVersionChecker.js'
 import type { EventChecker } from './eventChecker.js'
 import { obstacleOf } from './expectations.js'
 import type { HostProcess } from './hostProcess.js'
+import { servicesWith } from './operations/groupPlan.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import type { UpgradeDatabase } from './processEnvironment.js'
@@ -157,7 +158,7 @@ function whyRestless(
 ): string | undefined {
   if (handle === undefined) return mayNotRun(world, plan) ? undefined : 'does not run'
   const { version, phase } = handle
-  const obstacle = obstacleOf(world.plan, plan.service)
+  const obstacle = obstacleOf(world.plan, plan)
   const goal = Math.min(newest, obstacle - 1)
   // A node that joins late is born past what the others could not pass, where that was no matter of state.
   const isPast = version === newest ? phase === 'current' : version > goal && phase === 'stalled' && isBornLate(world, plan)
@@ -181,11 +182,10 @@ function whyRestless(
  */
 function mayNotRun(world: AuditContext, node: NodePlan): boolean {
   const { plan } = world
-  const { service } = node
-  return (
-    isBornLate(world, node) &&
-    plan.upgrades.some((_, i) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
-  )
+  const services = servicesWith(plan, node)
+  const isBroken = (i: number) =>
+    services.some((service) => classUpgradeOf(plan, service, i + 1)?.troubles.start === 'throwsForGood')
+  return isBornLate(world, node) && plan.upgrades.some((_, i) => isBroken(i))
 }
 
 function isBornLate({ plan }: AuditContext, { nodeId }: NodePlan): boolean {

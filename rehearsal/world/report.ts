@@ -19,7 +19,9 @@ export function storyOf(plan: Plan): string {
     `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
     `  ledgers keep ${kept('ledger')}; tellers keep ${kept('teller')}`,
     ...(plan.habits.length === 0 ? [] : [`  habits: ${plan.habits.join(', ')}`]),
-    ...nodes.map(({ nodeId, service, host }) => `  ${nodeId}, a ${service}, on ${host}`),
+    ...nodes.map(({ nodeId, service, host, group }) => {
+      return `  ${nodeId}, a ${service}, on ${host}${group === undefined ? '' : `, of group ${group}`}`
+    }),
     ...(deaths === null
       ? []
       : [`  versions that nobody runs die ${deaths.delayMs} ms after that is seen, every ${deaths.roundMs} ms`]),

@@ -25,6 +25,7 @@ import { Model } from './model.js'
 import { Network } from './network.js'
 import { type Observed, observe, observeRequest } from './observer.js'
 import type { DatabaseLoss, SurvivingControls } from './operations/databaseLoss.js'
+import { GroupChecker, membersWith } from './operations/groupChecker.js'
 import { LeaseChecker } from './operations/leaseChecker.js'
 import { type Move, move } from './operations/moves.js'
 import { OrderChecker } from './operations/orderChecker.js'
@@ -86,6 +87,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly orders: OrderChecker
   readonly events: EventChecker
   readonly code: CodeCheckers
+  readonly groups: GroupChecker
   readonly operators: Operators
   readonly #oracle: ExecutionOracle
   readonly #violations: Violation[] = []
@@ -144,6 +146,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
       violated,
     )
     this.events = new EventChecker(plan)
+    this.groups = new GroupChecker(plan, (nodeId) => this.node(nodeId), violated)
     this.code = new CodeCheckers(plan, () => this.time.elapsedMs, violated)
     this.udb = new WorldDatabase(
       this.time,
@@ -215,6 +218,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   }
 
   restored(nodeId: string): void {
+    this.groups.replaced()
     this.model.restored(nodeId)
     this.code.tables.restored(nodeId)
     this.deaths.restored(nodeId)
@@ -247,7 +251,9 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   }
 
   override retry(nodeId: string): void {
-    this.retries.askedOf(nodeId)
+    // One of a group takes the others along.
+    const node = this.nodes.get(nodeId)
+    for (const each of node === undefined ? [] : membersWith(this.plan, node)) this.retries.askedOf(each.nodeId)
     super.retry(nodeId)
   }
 
@@ -276,6 +282,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
 
   committed(host: string, writes: readonly Write[]): void {
     this.deaths.committed(writes, (nodeId) => this.hostOf(nodeId)?.name === host)
+    this.groups.committed(host, writes)
   }
 
   surelyDead(): Version {
@@ -293,6 +300,10 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   begins(nodeId: string, op: string): void {
     const host = this.hostOf(nodeId)
     if (host !== undefined) this.deaths.began(nodeId, op, this.node(nodeId)?.handle?.version, host.deadAtStart)
+  }
+
+  calls(by: string, nodeId: string): void {
+    this.groups.called(by, nodeId)
   }
 
   runs(nodeId: string, count: number): void {

@@ -3,11 +3,12 @@ import test, { type ExecutionContext } from 'ava'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import { checkRecord, keys } from '../../core/model/nodeRecord.js'
 import { unpack } from '../../core/wire/codec.js'
-import { type Phase, schedule } from '../../index.js'
+import { afterMyServers, eagerly, type Phase, schedule } from '../../index.js'
 import type { MemoryState } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { DisplayV1, DrawerV1, DrawerV2, displaysToV2, gates, members, TillV1, TillV2, toV2, withDisplay } from './groupClasses.js'
+import { slotHolders } from './slots.js'
 
 /** The versions that a member's disk had, and after each commit whether all members had the same. */
 function watchDisk(t: ExecutionContext, state: MemoryState, ids: readonly string[]) {
@@ -83,6 +84,39 @@ test('the group goes when all members have signalled, and says for whom it waits
   drawers.open()
   await group.reached(1)
   t.is(host.last('till-7_till')?.phase, 'current')
+})
+
+test('an SF does not wait for another member of its group: they go at once', async (t) => {
+  const { system, group } = await grouped(t)
+  await system.publish(toV2({ schedule: afterMyServers('drawer'), drawers: eagerly() }))
+  await group.reached(1)
+  t.is(group.version, 1)
+})
+
+test('an operator’s word ends the SF of a member', async (t) => {
+  const { system, host, group } = await grouped(t)
+  await system.publish(toV2({ drawers: schedule('never', (view) => view.until(() => false)) }))
+  await host.untilPhase('till-7_drawer', 'scheduled')
+  await system.database.setControl({ kind: 'now', nodeId: 'till-7_drawer', version: 1, since: 0 })
+  await group.reached(1)
+  t.is(group.version, 1)
+})
+
+test('a member that is held holds its group, which says so, and nobody holds a permit meanwhile', async (t) => {
+  const { system, host, group } = await grouped(t)
+  const hold = { kind: 'hold', nodeId: 'till-7_drawer', reason: 'stocktaking', since: 0 } as const
+  await system.database.setControl(hold)
+  await system.publish(toV2())
+  const says = 'waits for the permit of till-7_drawer, of its group'
+  await until(() => host.last('till-7_till')?.reason === says, 'the till waits for the drawer')
+  t.is(host.last('till-7_drawer')?.reason, 'waits for the end of its hold: stocktaking')
+  await until(async () => {
+    const holders = await Promise.all([slotHolders(system, 'till'), slotHolders(system, 'drawer')])
+    return holders.flat().length === 0
+  }, 'no permit is held')
+  await system.database.removeControl(hold)
+  await group.reached(1)
+  t.is(group.version, 1)
 })
 
 test('a running call gets its calls to other members answered while the group drains', async (t) => {

@@ -139,6 +139,34 @@ test('close holds the turns that wait, and resolves when the one that runs has e
   t.deepEqual(log, ['long', 'held'])
 })
 
+test('a closed mailbox runs the turns that it admits, before and after they come, one at a time, and no others', async (t) => {
+  const { mailbox, log, turn } = open()
+  mailbox.open()
+  const long = longTurn(log, 'long')
+  const [early, late, other] = [longTurn(log, 'early'), turn('late'), turn('other')]
+  mailbox.post(long.turn)
+  mailbox.post(other)
+  mailbox.post(early.turn)
+  const drained = mailbox.close((each) => each === early.turn || each === late)
+  mailbox.post(late)
+  t.deepEqual(log, ['long'])
+  long.end()
+  await drained
+  await endOfTurn()
+  t.is(mailbox.running, early.turn)
+  early.end()
+  await mailbox.finished()
+  await endOfTurn()
+  t.deepEqual(log, ['long', 'early', 'late'])
+  t.is(mailbox.waiting, 1)
+  // Closed once more it admits none, and open again all.
+  void mailbox.close()
+  mailbox.post(late)
+  t.is(mailbox.waiting, 2)
+  mailbox.open()
+  t.deepEqual(log, ['long', 'early', 'late', 'other', 'late'])
+})
+
 test('all who close a mailbox, or wait for an idle one, hear of the end of the turn that runs', async (t) => {
   const { mailbox, log } = open()
   const running = longTurn(log, 'one')

@@ -45,6 +45,7 @@ async function open() {
     record: () => record,
     servers: ['shelf'],
     rulesOf: () => ({}),
+    isSibling: () => false,
     store,
     nodeRowCache: { nodes: (service: string | undefined) => ask([`nodes of ${service}`]) },
     database: { table: (name: string) => ask(new Map([[name, 'yes']])) },

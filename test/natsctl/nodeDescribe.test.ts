@@ -39,6 +39,19 @@ test('a node in the middle of a lazy transform: how far it has come, and how its
   })
 })
 
+test('a member of a group: its group, and for which members it waits', (t) => {
+  const change = { nodeId: 'g_till', group: 'g', version: 0, phase: 'scheduled', target: 1 } as const
+  const reason = 'waits for g_drawer of its group'
+  const told = describeLines(row({ ...change, reason }), waiting({ ...change, reason }), 0)
+  t.deepEqual(told.slice(4), [
+    ['group', 'g: it goes through every version with the other members'],
+    ['because', reason],
+    ['waits for', 'the schedules of g_drawer, of its group'],
+    ['moved by', 'natsctl node upgrade g_drawer'],
+  ])
+  t.is(nodeDocument(row({ ...change, reason }), waiting({ ...change, reason })).group, 'g')
+})
+
 test('a node that waits says for what, and what would move it', (t) => {
   const change = { version: 0, phase: 'stalled', target: 1, reason: 'upgrade.transform: no', uses: ['calls Book.v1'] } as const
   const lines = describeLines(row(change), waiting(change), 0).map(([title]) => title)

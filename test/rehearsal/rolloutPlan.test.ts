@@ -44,6 +44,47 @@ function waits({ absent }: RolloutPlan): readonly (readonly [readonly string[], 
   return absent.map(({ nodes, obstacle }) => [nodes, obstacle.kind])
 }
 
+test('the members of a group go together, once all of them have signalled', async (t) => {
+  const rows = [row('g_shop', { group: 'g' }), till('g_till', { group: 'g' }), row('s2')]
+  const later = schedule('later', (view) => view.sleep(60_000))
+  const plan = await planRollout(proposal(upgradeOf([shops(eagerly()), tills(later)]), rows), chances)
+  t.true(goesMs(plan, 's2') < 60_000)
+  t.true(goesMs(plan, 'g_shop') >= 60_000)
+  t.is(goesMs(plan, 'g_shop'), goesMs(plan, 'g_till'))
+  t.deepEqual(plan.absent, [])
+})
+
+test('a member whose group can’t go waits for the others, or has their reason', async (t) => {
+  const rows = [row('g_shop', { group: 'g' }), till('g_till', { group: 'g' })]
+  const never = schedule('never', (view) => view.until(() => false))
+  const throws = schedule('throws', async () => {
+    throw new Error('no clock')
+  })
+  const with_ = (its: Schedule) => planRollout(proposal(upgradeOf([shops(eagerly()), tills(its)]), rows), chances)
+  const waiting = await with_(never)
+  t.deepEqual(
+    new Map(waits(waiting).map(([nodes, kind]) => [nodes.join(' '), kind])),
+    new Map([
+      ['g_shop', 'group'],
+      ['g_till', 'schedule'],
+    ]),
+  )
+  const group = waiting.absent.find(({ obstacle }) => obstacle.kind === 'group')!.obstacle
+  t.deepEqual(group, { kind: 'group', version: 1, waitsFor: ['g_till'] })
+  const thrown = await with_(throws)
+  t.deepEqual(
+    thrown.absent.map(({ obstacle }) => ('reason' in obstacle ? obstacle.reason : obstacle.kind)),
+    ['g_till: no clock'],
+  )
+})
+
+test('a group goes after its servers, but not after its own members', async (t) => {
+  const rows = [row('g_shop', { group: 'g' }), till('g_till', { group: 'g' }), row('s2')]
+  const plan = await planRollout(proposal(upgradeOf([shops(eagerly()), tills(afterMyServers('shop'))]), rows), chances)
+  t.deepEqual(plan.absent, [])
+  t.true(goesMs(plan, 'g_till') > goesMs(plan, 's2'))
+})
+
 const tenShops = ids(10).map((id) => row(id))
 
 test('one replica at a time: the lowest id first, one away at once, each after the one before serves', async (t) => {

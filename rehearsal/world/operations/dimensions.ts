@@ -39,6 +39,8 @@ export const dimensions = {
    * nodes may be lost with the rest.
    */
   lostMoves: 'always',
+  /** A ledger and a teller of one host are a group: they go through every version together. */
+  groups: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

@@ -21,12 +21,13 @@ export interface Operated {
 const share = 0.25
 /** Added late, and so seldom that the plans of most seeds are as before. */
 const lateShare = 0.04
+const groupShare = 0.12
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
 
 /** Which of the dimensions asked for a plan goes through. */
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
-  const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : share)
+  const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : dimension === 'groups' ? groupShare : share)
   const drawn = names.filter((dimension) => asked.has(dimension) && randomOf(seed, dimension, 6_000).chance(shareOf(dimension)))
   // A database that loses who was forgotten lets the node go on where it was: an operator would have to
   // forget it once more.
@@ -61,6 +62,8 @@ function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
   return drawn.flatMap((dimension) => {
+    // It changes who is there, and adds no steps (groupPlan.ts).
+    if (dimension === 'groups') return []
     const random = randomOf(seed, dimension, 5_000)
     return Array.from({ length: random.between(1, 3) }, () => stepsOf(dimension, random, operated)).flat()
   })
@@ -70,7 +73,7 @@ function randomOf(seed: number, dimension: Dimension, salt: number): PlanRandom 
   return new PlanRandom(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
 }
 
-function stepsOf(dimension: Dimension, random: PlanRandom, operated: Operated): readonly Step[] {
+function stepsOf(dimension: Exclude<Dimension, 'groups'>, random: PlanRandom, operated: Operated): readonly Step[] {
   const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
   // Half of them around a publication.
   const atMs = random.chance(0.5) ? random.between(100, lastsMs - 300) : random.oneOf(publishedAtMs) + random.between(0, 500)

@@ -50,6 +50,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'common-root-is-no-nesting', shownBy: 'walks', rules: ['C2'], firstSeed: 9 },
   { patch: 'deleted-record-comes-back', shownBy: 'table', rules: ['C6', 'T5'], firstSeed: 75 },
   { patch: 'drain-does-not-wait', shownBy: null, rules: ['C2', 'C6', 'C10', 'invariant'], firstSeed: 1 },
+  { patch: 'group-flips-one-by-one', shownBy: 'groups', rules: ['C13'], firstSeed: 11 },
   { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 528 },
   { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 7 },
   { patch: 'lost-original-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 1309 },
