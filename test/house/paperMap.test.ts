@@ -1,4 +1,7 @@
-/** docs/paper-map.md names a file and a test for each statement of the paper: all of them exist. */
+/**
+ * docs/paper-map.md names a file and a test for each statement of the paper, and docs/correctness.md for each
+ * criterion: all of them exist.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +38,25 @@ test('every test that the map of the paper names exists under that title', (t) =
   t.true(named.length > 25)
   t.deepEqual(
     named.filter((title) => !isTestTitle(title)),
+    [],
+  )
+})
+
+test('every file and every test that the page of the criteria names exists', (t) => {
+  const criteria = readFileSync(join(root, 'docs/correctness.md'), 'utf8')
+  const tableRows = criteria.split('\n').filter((line) => line.startsWith('| ') && line.includes('.ts`'))
+  t.true(tableRows.length > 25)
+  const files = tableRows.flatMap((line) => [...line.matchAll(/`([a-z][A-Za-z0-9/._-]+\.ts)`/g)].map((match) => match[1]!))
+  t.deepEqual(
+    files.filter((file) => !existsSync(join(root, file))),
+    [],
+  )
+  // Each of them has a test, and the page names no other.
+  const titles = tableRows.map((line) => [...line.matchAll(/\*([^*]+)\*/g)].map((match) => match[1]!))
+  const untested = tableRows.filter((line, i) => titles[i]!.length === 0 && !line.includes('`test/'))
+  t.deepEqual(untested, [])
+  t.deepEqual(
+    titles.flat().filter((title) => !isTestTitle(title)),
     [],
   )
 })
