@@ -59,7 +59,7 @@ export function lockDirectory(directory: string): DirectoryLock {
     started: processOf(process.pid)?.started ?? null,
     boot: bootId(),
     hostname: hostname(),
-    kernel: hasKernelLocks,
+    kernel: hasKernelLocks(),
   }
   const file = acquire(path, me, directory)
   let isHeld = true
@@ -91,7 +91,7 @@ function acquire(path: string, me: Holder, directory: string): number {
 function isHeldBy(other: Holder, me: Holder, path: string): boolean {
   // The kernel lets go when the last thread of a killed process has ended; it does nothing any
   // more when the first has.
-  if (other.kernel === true && hasKernelLocks) return isLocked(path) && !isZombie(other, me)
+  if (other.kernel === true && hasKernelLocks()) return isLocked(path) && !isZombie(other, me)
   return other.hostname !== me.hostname || isAlive(other)
 }
 

@@ -11,21 +11,29 @@ interface Locks {
   tryLock(file: number, offset: number, length: number, options: { readonly shared: boolean }): boolean
 }
 
-function load(): Locks | undefined {
+function load(): Locks | 'none' {
   try {
     return createRequire(import.meta.url)('fs-native-extensions') as Locks
   } catch {
-    return undefined
+    return 'none'
   }
 }
 
-const locks = load()
+let loaded: Locks | 'none' | undefined
 
-export const hasKernelLocks: boolean = locks !== undefined
+/** Loaded with the first lock: hosts that keep nothing on disk, and commands, need none. */
+function locks(): Locks | undefined {
+  loaded ??= load()
+  return loaded === 'none' ? undefined : loaded
+}
+
+export function hasKernelLocks(): boolean {
+  return locks() !== undefined
+}
 
 /** False when another has it. */
 export function tryLock(file: number): boolean {
-  return locks?.tryLock(file, 0, 0, { shared: false }) ?? true
+  return locks()?.tryLock(file, 0, 0, { shared: false }) ?? true
 }
 
 /** Whether a process holds the lock on the file of this name; a file that is gone is not locked. */
@@ -39,7 +47,7 @@ export function isLocked(path: string): boolean {
   }
   try {
     // Shared, so that two who look at once do not see each other.
-    return !(locks?.tryLock(file, 0, 0, { shared: true }) ?? false)
+    return !(locks()?.tryLock(file, 0, 0, { shared: true }) ?? false)
   } finally {
     closeSync(file)
   }

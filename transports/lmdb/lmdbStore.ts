@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
+import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { ownFileMode } from '../ownDirectory.js'
@@ -48,11 +48,11 @@ const diskLayout = '1'
 
 type Entries = Database<Buffer, string>
 
-/** @internal `openRoot` opens the environment. */
+/** @internal `openRoot` opens the environment; by default lmdb does, loaded by the first who needs it. */
 export async function openStore(
   directory: string,
   options: LmdbOptions,
-  openRoot: (options: RootDatabaseOptionsWithPath) => RootDatabase = open,
+  openRoot?: (options: RootDatabaseOptionsWithPath) => RootDatabase,
 ): Promise<StateStore> {
   const durability = options.durability ?? 'process'
   // Lock first: opening LMDB already writes.
@@ -60,7 +60,8 @@ export async function openStore(
   let root: RootDatabase | undefined
   try {
     checkFile(join(directory, 'data.mdb'))
-    root = openRoot(environment(directory, durability, options.mapSizeBytes))
+    const open = openRoot ?? (await import('lmdb')).open
+    root = open(environment(directory, durability, options.mapSizeBytes))
     closeFiles(directory)
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
