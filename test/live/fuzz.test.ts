@@ -20,6 +20,7 @@ import { NotesV1, toV2 } from '../actors/notesClasses.js'
 import { until } from '../support/eventually.js'
 import { manifestAfter } from '../support/signedManifests.js'
 import { TestSystem } from '../support/testSystem.js'
+import { withoutStacks } from '../support/withoutStacks.js'
 
 /** More of them by hand: `FUZZ_MESSAGES=1000000 npm test -- dist/test/live/fuzz.test.js`. */
 const messagesMax = Number(process.env.FUZZ_MESSAGES ?? 250_000)
@@ -207,14 +208,16 @@ test('mutated messages to every subject, with names and without: nothing escapes
 
   collectGarbage()
   const before = process.memoryUsage().heapUsed
-  for (let sent = 0; sent < messagesMax; sent += messagesPerTurn) {
-    for (let i = 0; i < messagesPerTurn; i++) {
-      stranger.publish(pick(targets), mutated(), upTo(2) === 0 ? pick(replies) + upTo(10) : undefined)
+  await withoutStacks(async () => {
+    for (let sent = 0; sent < messagesMax; sent += messagesPerTurn) {
+      for (let i = 0; i < messagesPerTurn; i++) {
+        stranger.publish(pick(targets), mutated(), upTo(2) === 0 ? pick(replies) + upTo(10) : undefined)
+      }
+      await turnOfLoop()
+      if (sent % 25_000 === 0) await host.ref(NotesV1, 'n1', { version: 0, deadline: '20s' }).all()
+      for (const { events } of [host, system.desk]) (events as unknown[]).length = 0
     }
-    await turnOfLoop()
-    if (sent % 25_000 === 0) await host.ref(NotesV1, 'n1', { version: 0, deadline: '20s' }).all()
-    for (const { events } of [host, system.desk]) (events as unknown[]).length = 0
-  }
+  })
   // Calls that were readable wait no longer than their deadline.
   await host.ref(NotesV1, 'n1', { version: 0, deadline: '20s' }).setMood('it goes on')
   collectGarbage()

@@ -22,6 +22,9 @@ export interface Found {
   readonly what: string
 }
 
+// To take the stack of each fault of a plan is a tenth of the work, and nobody looks at one here.
+Error.stackTraceLimit = 0
+
 const order: FindOrder = JSON.parse(process.argv[2]!)
 // A dimension that is not usual is asked for.
 const asked = new Set([...always, ...names.filter((name) => name === order.shownBy)])
