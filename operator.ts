@@ -32,9 +32,11 @@ export {
   type StateSeen,
   type VersionFigures,
 } from './core/inspection/inspection.js'
+export type { RewoundSeen } from './core/inspection/rewoundSeen.js'
 export { type NeighbourUse, neighbourUsesIn, systemOfPin } from './core/model/neighbour.js'
 export { areFacts } from './core/model/nodeFilter.js'
 export { clientService, oldestPossible } from './core/model/nodeRow.js'
+export type { ReportedDifference } from './core/model/recordedOperation.js'
 export { forksTable } from './core/model/reservedTables.js'
 export { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from './core/model/tables.js'
 export { permitsAllowed, strictestLimit } from './core/schedules/serviceLimit.js'

@@ -107,6 +107,8 @@ export class Publisher {
       const history =
         newest === 0 ? [] : (await this.services.server.manifests(1, newest)).map(({ bytes }) => decodeManifest(bytes))
       const by = options.version === undefined ? null : undoneBy(history, options.version)
+      if (by !== null && options.rewind === true && history[by - 1]!.rewinds !== true)
+        throw new Fault('upgrade.conflict', `version ${by} has undone version ${options.version} by the inverse`, { newest })
       if (by !== null) return { installed: by }
       if (newest === 0 || (options.version !== undefined && options.version !== newest))
         throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })

@@ -45,6 +45,11 @@ export type RewindRow =
   /** Why it can't any more. */
   | { readonly ended: string }
 
+export function isRewindRow(value: unknown): value is RewindRow {
+  const { untilMs, ended } = (value ?? {}) as Record<string, unknown>
+  return Number.isSafeInteger(untilMs) || typeof ended === 'string'
+}
+
 export interface NodeFigures {
   /** Calls that a method has answered, or thrown in. */
   readonly ended: number

@@ -5,7 +5,7 @@
 import { digestOf } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
 import { formats, isRead, numbersRead } from '../base/formats.js'
-import type { Version } from '../base/ids.js'
+import { isVersion, type Version } from '../base/ids.js'
 import type { CallerInfo } from '../wire/callerInfo.js'
 import { pack, unpack } from '../wire/codec.js'
 
@@ -132,6 +132,9 @@ export interface RewindDifference {
   readonly reason: string | null
 }
 
+/** Of a reason, which may be a user's own text of any length. */
+const reasonLengthMax = 1024
+
 /** Arguments of up to so many bytes are kept in a report. */
 const argsBytesMax = 4096
 
@@ -139,7 +142,12 @@ export function encodeDifference(difference: RewindDifference): Uint8Array {
   const { label, kind, method, args, caller, atMs, told, outcome, now, reason } = difference
   const by = caller === undefined ? null : callerFields(caller)
   const given = args.length <= argsBytesMax ? args : null
-  return pack([formats.rewind.newest, label, kind, method, given, by, atMs, told, outcome, now, reason])
+  return pack([formats.rewind.newest, label, kind, method, given, by, atMs, told, outcome, now, cutReason(reason)])
+}
+
+/** Half a surrogate pair can't travel. */
+function cutReason(reason: string | null): string | null {
+  return reason === null ? null : reason.slice(0, reasonLengthMax).toWellFormed()
 }
 
 /** As a report tells it: plain data, for people and programs. */
@@ -174,7 +182,7 @@ function readable(told: Told): unknown {
 /** Whether this is something that a host may tell. */
 export function isReportedDifference(value: unknown): value is ReportedDifference {
   if (typeof value !== 'object' || value === null) return false
-  const { at, label, kind, method, args = [], outcome, reason } = value as Record<string, unknown>
+  const { at, label, kind, method, args = [], outcome, reason, caller } = value as Record<string, unknown>
   return (
     typeof at === 'number' &&
     Number.isSafeInteger(label) &&
@@ -182,6 +190,18 @@ export function isReportedDifference(value: unknown): value is ReportedDifferenc
     typeof method === 'string' &&
     Array.isArray(args) &&
     ['answer', 'refused', 'diverged'].includes(outcome as string) &&
-    (reason === null || typeof reason === 'string')
+    (reason === null || typeof reason === 'string') &&
+    isCallerOrNone(caller)
+  )
+}
+
+function isCallerOrNone(value: unknown): boolean {
+  if (value === null) return true
+  if (typeof value !== 'object') return false
+  const { name, node, className, version } = value as Record<string, unknown>
+  return (
+    (name === null || typeof name === 'string') &&
+    [node, className].every((text) => typeof text === 'string') &&
+    isVersion(version)
   )
 }

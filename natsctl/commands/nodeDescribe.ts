@@ -11,6 +11,7 @@ import { age, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { findNode } from '../rollout/findNode.js'
 import { nodeJson, nodeName } from '../rollout/nodeFormat.js'
+import { rewindText } from '../rollout/rewindState.js'
 import { type WaitReason, waitReasonOf } from '../rollout/waitReason.js'
 import { readKnownRollout } from './explain.js'
 
@@ -90,12 +91,13 @@ function fieldsText({ fields, values }: FieldsSeen): string {
 }
 
 export function nodeDocument(row: NodeRow, { waitsFor, movedBy }: WaitReason) {
-  const { figures, uses = [], directoryId } = row
+  const { figures, uses = [], directoryId, rewind } = row
   const { records = null, ...calls } = figures ?? {}
   return {
     ...nodeJson(row),
     directory: directoryId,
     uses,
+    rewind: rewind === undefined ? null : 'ended' in rewind ? rewind : { until: new Date(rewind.untilMs).toISOString() },
     waitsFor,
     movedBy,
     calls: figures === undefined ? null : calls,
@@ -123,6 +125,7 @@ export function describeLines(
     uses = [],
     figures,
     group,
+    rewind,
   } = row
   const towards = target === null ? '' : `, on its way to version ${target}`
   const lines: (readonly [string, string])[] = [
@@ -136,6 +139,7 @@ export function describeLines(
   if (waitsFor !== null) lines.push(['waits for', waitsFor])
   for (const way of movedBy) lines.push(['moved by', way])
   if (uses.length > 0) lines.push(['uses', uses.map(useText).join(', ')])
+  if (rewind !== undefined) lines.push(['rewind', rewindText(rewind, now)])
   if (figures === undefined) return lines
   const { ended, threw, timed, tookMs, records } = figures
   const took = timed === 0 ? '' : `, ${(tookMs / timed).toFixed(1)} ms on average`

@@ -66,7 +66,10 @@ function serviceJson({ service, registered, affected, classUpgrades, mostAway, l
     service,
     registered,
     affected,
-    classUpgrades: classUpgrades.map(({ oldClass, newClass, schedule, inverse }) => ({ oldClass, newClass, schedule, inverse })),
+    classUpgrades: classUpgrades.map(({ oldClass, newClass, schedule, inverse, rewind }) => ({
+      ...{ oldClass, newClass, schedule, inverse },
+      ...(rewind === undefined ? {} : { rewind }),
+    })),
     mostAway,
     limit,
     nodes: goes.map(({ nodeId, goesMs, arrivesMs }) => ({
@@ -93,8 +96,10 @@ function showService(
   { lots }: RolloutPlan,
 ): void {
   print('')
-  for (const { oldClass, newClass, schedule } of classUpgrades)
+  for (const { oldClass, newClass, schedule, rewind } of classUpgrades) {
     print(`${service}: ${oldClass} → ${newClass}, ${oneLine(schedule)}`)
+    if (rewind !== undefined) for (const line of rewindLines(rewind)) print(`  ${line}`)
+  }
   const whose = limit.of === 'hosts' ? 'the limit of the hosts' : `its schedule, ${oneLine(limit.of)},`
   print(`  ${affected} of ${count(registered, 'node')} affected; at most ${mostAway} away at once: ${whose} lets ${limit.nodes}`)
   if (goes.length === 0) return
@@ -106,6 +111,20 @@ function showService(
       .map(({ nodeId, goesMs, arrivesMs }) => [nodeId, length(goesMs), arrivesMs === null ? '-' : length(arrivesMs)]),
   )
   if (goes.length > rowsShownMax) print(`… and ${goes.length - rowsShownMax} more (-o json has them all)`)
+}
+
+/** Its promise, and its price. */
+function rewindLines({
+  forMs,
+  operations,
+  bytes,
+  queries,
+}: NonNullable<ServicePlan['classUpgrades'][number]['rewind']>): readonly string[] {
+  const room = `${operations.toLocaleString('en')} operations or ${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`
+  return [
+    `can be rewound for ${age(forMs)}: each node keeps its old state, and records all commands${queries ? ' and queries' : ''}`,
+    `  that takes twice the state and up to ${room} on disk; a node that records more can't be rewound`,
+  ]
 }
 
 function showAbsent({ absent, paused, gaveUp }: RolloutPlan): void {
@@ -175,8 +194,12 @@ function refusalRows({ role, simulates, over, version, refused, mayRefuse, cut }
   ]
 }
 
-function wayBackText({ noWayBack }: RolloutPlan): string {
+function wayBackText({ noWayBack, services }: RolloutPlan): string {
+  const isRecorded = (name: string) =>
+    services.some(({ classUpgrades }) => classUpgrades.some(({ newClass, rewind }) => newClass === name && rewind !== undefined))
   if (noWayBack.length === 0) return 'it can be undone, until it is final'
+  if (noWayBack.every(isRecorded))
+    return `it can only be rewound, for as long as nodes record: ${noWayBack.join(', ')} ${noWayBack.length === 1 ? 'has' : 'have'} no inverse`
   return `a point of no return: ${noWayBack.join(', ')} ${noWayBack.length === 1 ? 'has' : 'have'} no inverse`
 }
 

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
-import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
+import { durationFlag, type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
 import { asSignedOrder } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
 import { keyFlag } from '../context/upgraderSeed.js'
@@ -13,12 +13,15 @@ import { nearestVersion } from '../output/nearest.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { nodeJson, noNodesText, phaseCell } from '../rollout/nodeFormat.js'
+import { rewindableJson, rewindableText } from '../rollout/rewindState.js'
 import { rolloutExitCode } from '../rollout/rolloutExitCode.js'
 import { pollUntilAborted } from '../rollout/rolloutPoll.js'
 import { type RolloutFacts, type RolloutState, rolloutStateOf, undoOf } from '../rollout/rolloutState.js'
+import { rewind } from '../undo/rolloutRewind.js'
+import { type RewoundFlags, rewound } from '../undo/rolloutRewound.js'
+import { type UndoFlags, undo } from '../undo/rolloutUndo.js'
 import { type WatchFlags, watch, watchLines } from '../watch/watch.js'
 import { addRolloutControls } from './control.js'
-import { type UndoFlags, undo } from './rolloutUndo.js'
 
 const defaultTimeoutMs = 60_000
 /** Nodes in trouble that the table names; all other forms have all of them. */
@@ -51,6 +54,7 @@ export function addRollout(program: Program): void {
   restrictForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
+  addRewind(rollout, program)
 }
 
 function addUndo(rollout: Command, program: Program): void {
@@ -67,6 +71,27 @@ function addUndo(rollout: Command, program: Program): void {
       ),
     )
   asSignedOrder(command)
+}
+
+function addRewind(rollout: Command, program: Program): void {
+  const command = rollout
+    .command('rewind')
+    .description('undo the newest upgrade with the state of before it, and do once more what was done since')
+    .argument('[version]', 'the version to rewind; one that is rewound already is left as it is', versionFlag)
+    .option('--reason <text>', 'why; kept in the history')
+    .option(...keyFlag)
+    .option('--yes', 'do not ask')
+    .action(
+      program.action((version: Version | undefined, _: unknown, command: Command) =>
+        rewind(version, command.optsWithGlobals<UndoFlags>()),
+      ),
+    )
+  asSignedOrder(command)
+  rollout
+    .command('rewound')
+    .description('the report of the newest rewind: the operations that got another answer, were refused, or diverged')
+    .option('--node <id>', 'of this node alone', nameFlag)
+    .action(program.action((_: unknown, command: Command) => rewound(command.optsWithGlobals<RewoundFlags>())))
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
@@ -153,6 +178,7 @@ function showTable(rollout: RolloutState, system: string, isWide: boolean): void
       service.away.length === 0 ? '-' : { text: String(service.away.length), style: 'yellow' },
     ]),
   )
+  for (const { service, rewind } of services) if (rewind !== null) print(`${service}: ${rewindableText(rewind, Date.now())}`)
   const rows = services.flatMap(({ troubled, away }) => [...troubled, ...away])
   if (rows.length > 0) showNodes(rows, isWide)
 }
@@ -184,8 +210,9 @@ function rolloutJson({ newest, goal, state, nodes, there, services, paused, undo
     there,
     paused: paused.map(({ version, reason, since }) => ({ version, reason, since: new Date(since).toISOString() })),
     undoneBy,
-    services: services.map(({ troubled, away, ...service }) => ({
+    services: services.map(({ troubled, away, rewind, ...service }) => ({
       ...service,
+      rewind: rewindableJson(rewind),
       troubled: troubled.map(nodeJson),
       away: away.map(nodeJson),
     })),

@@ -10,6 +10,7 @@
  */
 import type { NodeRow, Version } from 'theseus-actors'
 import { clientService, stageOf } from 'theseus-actors/operator'
+import { type Rewindable, rewindableOf } from './rewindState.js'
 
 export interface Rollout {
   readonly newest: Version
@@ -36,6 +37,8 @@ export interface ServiceRollout {
   readonly troubled: readonly NodeRow[]
   /** Not there, and their host does not renew their lease: they will not come before it does. */
   readonly away: readonly NodeRow[]
+  /** Of its nodes at the goal; null where they keep nothing to be rewound by. */
+  readonly rewind: Rewindable | null
 }
 
 export function summarize(rows: readonly NodeRow[], newest: Version, goal: Version): Rollout {
@@ -71,6 +74,7 @@ function summarizeService(service: string, rows: readonly NodeRow[], goal: Versi
     versions: versions.map(([version, of]) => ({ version, nodes: of.length })),
     troubled: rows.filter((row) => isTroubled(row, goal)),
     away: rows.filter((row) => !row.alive && !hasArrived(row, goal) && !isTroubled(row, goal)),
+    rewind: rewindableOf(rows, goal),
   }
 }
 

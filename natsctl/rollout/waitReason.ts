@@ -28,6 +28,9 @@ export interface KnownRollout {
   readonly rows?: readonly NodeRow[]
 }
 
+/** A node says so that should be rewound, and can't be (core/upgrade/reversedUpgrade.ts). */
+const noWayBack = 'no whole recording to replay'
+
 export function waitReasonOf(row: NodeRow, known: KnownRollout): WaitReason {
   const { nodeId, since } = row
   const of = (waitsFor: string | null, movedBy: readonly string[] = [], on: readonly string[] = []): WaitReason => ({
@@ -64,6 +67,12 @@ export function waitReasonOf(row: NodeRow, known: KnownRollout): WaitReason {
       return of('the new object to start', ['after three failed starts it goes back by itself'])
     case 'stalled':
     case 'rejected':
+      if (row.reason?.includes(noWayBack)) {
+        const why = row.rewind !== undefined && 'ended' in row.rewind ? `its recording ended: ${row.rewind.ended}` : row.reason
+        return of(`a way back: it has no inverse and no whole recording (${why})`, [
+          `natsctl rollout undo ${row.target ?? ''}, which brings the upgrade again`,
+        ])
+      }
       return of(`somebody: ${row.reason ?? 'no reason is known'}`, [
         `remove the cause, then natsctl rollout retry ${row.target ?? ''}`.trimEnd(),
         'natsctl rollout undo',

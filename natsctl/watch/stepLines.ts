@@ -3,6 +3,7 @@
  * pauses a rollout in trouble.
  */
 import { age, count } from '../output/output.js'
+import { rewindableText } from '../rollout/rewindState.js'
 import type { Steps } from './steps.js'
 import { type Line, lineWidth, type Span } from './styledLine.js'
 import type { WatchedRollout } from './watchedRollout.js'
@@ -47,4 +48,11 @@ export function gateLine({ rollout, known }: WatchedRollout): readonly Line[] {
   const named = heeded.slice(-namesMax).map((key) => key.replace(/ \d{10,}$/, ''))
   const more = heeded.length > namesMax ? ` and ${heeded.length - namesMax} before` : ''
   return [[{ text: 'gate', style: 'red' }, ` has heeded ${count(heeded.length, 'trouble')}: ${named.join(', ')}${more}`]]
+}
+
+/** Until when it can be rewound, by service. */
+export function rewindLines({ rollout, at }: WatchedRollout): readonly Line[] {
+  return rollout.services.flatMap(({ service, rewind }) =>
+    rewind === null ? [] : [[`${service}: ${rewindableText(rewind, at)}`]],
+  )
 }

@@ -14,6 +14,7 @@ import archiveToCache from '../../samples/03-archive-cache/upgrades/1-cache.js'
 import sizes from '../../samples/04-replica-group/upgrades/1-sizes.js'
 import tomorrow from '../../samples/05-clients-after-servers/upgrades/1-tomorrow.js'
 import kelvin from '../../samples/06-sensor-field/upgrades/1-kelvin.js'
+import euros from '../../samples/08-rewind/upgrades/1-euros.js'
 import orders from '../../samples/09-neighbours/upgrades/warehouse-1-orders.js'
 import { until } from '../support/eventually.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
@@ -59,6 +60,7 @@ const samples: Record<string, readonly Upgrade[]> = {
   '04-replica-group': [sizes],
   '05-clients-after-servers': [tomorrow],
   '06-sensor-field': [kelvin],
+  '08-rewind': [euros],
   '09-neighbours': [orders],
 }
 

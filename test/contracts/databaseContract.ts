@@ -311,6 +311,22 @@ export function databaseContract(
     t.is((await database.nodes())[0]?.version, 0)
   })
 
+  contract('a row keeps all that a node tells of itself, also what few nodes tell', async (t, database, another) => {
+    const told: Required<NodeStatus> = {
+      ...statusOf('n1'),
+      group: 'till-7',
+      uses: ['Stock.v1'],
+      figures: { ended: 3, threw: 1, timed: 2, tookMs: 5, records: { passed: 7, left: { notes: 'k' } } },
+      software: { release: '0.1.0', reads: { envelope: 1 }, since: 9 },
+      rewind: { untilMs: 1_800_000_000_000 },
+    }
+    await database.register(told, long)
+    t.deepEqual(await another.nodes(), [{ ...told, alive: true }])
+    const ended = { ...told, rewind: { ended: 'its time is over' } }
+    await database.report([ended], long)
+    t.deepEqual(await another.nodes(), [{ ...ended, alive: true }])
+  })
+
   contract('registered nodes are read by node id, all or of one service', async (t, database, another) => {
     const registered = { registered: true } as const
     t.deepEqual(await database.register(statusOf('b'), long), registered)

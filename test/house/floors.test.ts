@@ -34,6 +34,7 @@ const floors: Record<string, readonly string[]> = {
       'new',
       'demo',
       'completion',
+      'undo',
       'commands',
     ],
     ...['program.ts', 'main.ts'],

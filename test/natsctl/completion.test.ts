@@ -35,6 +35,8 @@ test('commands, flags and their choices are completed, and files are left to the
   t.deepEqual(await next(t, ['roll']), ['rollout', ':'])
   t.deepEqual(await next(t, ['--system', 'x', 'rollout', 'st']), ['status', ':'])
   t.deepEqual(await next(t, ['rollout', 'undo', '--d']), ['--dry-run', ':'])
+  t.deepEqual(await next(t, ['rollout', 'rew']), ['rewind', 'rewound', ':'])
+  t.deepEqual(await next(t, ['rollout', 'rewind', '--rea']), ['--reason', ':'])
   t.deepEqual(await next(t, ['node', 'ls', '-o', '']), ['table', 'wide', 'json', 'yaml', 'name', ':'])
   t.deepEqual(await next(t, ['node', 'ls', '--phase=st']), ['--phase=stalled', ':'])
   t.deepEqual(await next(t, ['node', 'ls', '--phase', '=', 'st']), ['stalled', ':'])

@@ -79,3 +79,21 @@ test('a node in trouble says of what, and tells an operator what to do', (t) => 
     'start host h1 again',
   ])
 })
+
+test('a node that can go back by neither way waits for the upgrade to come again, and says why its recording ended', (t) => {
+  const stalled = {
+    phase: 'stalled',
+    version: 1,
+    target: 2,
+    reason: 'class upgrade Pages.v1 → Pages.v2 has no inverse, and this node has no whole recording to replay',
+    rewind: { ended: 'more than 10 operations since the flip' },
+  } as const
+  t.deepEqual(waits(stalled), [
+    'a way back: it has no inverse and no whole recording (its recording ended: more than 10 operations since the flip)',
+    'natsctl rollout undo 2, which brings the upgrade again',
+  ])
+  t.deepEqual(
+    waits({ ...stalled, rewind: undefined } as unknown as Partial<NodeRow>)[0],
+    `a way back: it has no inverse and no whole recording (${stalled.reason})`,
+  )
+})

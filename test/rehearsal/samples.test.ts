@@ -24,6 +24,9 @@ import { fromTomorrow, toTomorrow } from '../../samples/05-clients-after-servers
 import { SensorV1 } from '../../samples/06-sensor-field/sensor.js'
 import kelvin from '../../samples/06-sensor-field/upgrades/1-kelvin.js'
 import { fromKelvin, toKelvin } from '../../samples/06-sensor-field/upgrades/1-kelvin.mapping.js'
+import { AccountV1 } from '../../samples/08-rewind/account.js'
+import repaired from '../../samples/08-rewind/upgrades/3-euros-repaired.js'
+import { fromEurosRepaired, toEurosRepaired } from '../../samples/08-rewind/upgrades/3-euros-repaired.mapping.js'
 import { StockV1 } from '../../samples/09-neighbours/stock.js'
 import orders from '../../samples/09-neighbours/upgrades/warehouse-1-orders.js'
 import { fromOrders, toOrders } from '../../samples/09-neighbours/upgrades/warehouse-1-orders.mapping.js'
@@ -168,4 +171,12 @@ test('the stock of a warehouse: random calls of its neighbours, at the version b
   const observations = [...seen([0, 1], 'left'), ...seen([1], 'orders')]
   const mappings = [toOrders, fromOrders]
   await t.notThrowsAsync(contradictNothing({ first: StockV1, upgrades: [orders], observations, mappings }, call))
+})
+
+test('accounts, by the repaired upgrade: random calls at both versions contradict nothing', async (t) => {
+  const cents = fc.nat(500)
+  const call = fc.oneof(calls([0, 1], 'deposit', cents), calls([0, 1], 'withdraw', cents))
+  const observations = seen([0, 1], 'balance')
+  const mappings = [toEurosRepaired, fromEurosRepaired]
+  await t.notThrowsAsync(contradictNothing({ first: AccountV1, upgrades: [repaired], observations, mappings }, call))
 })

@@ -2,7 +2,7 @@
 import { isClassName, isName, isVersion } from '../../core/base/ids.js'
 import { isSoftware } from '../../core/base/level.js'
 import { phases } from '../../core/base/phases.js'
-import type { NodeStatus } from '../../core/model/nodeRow.js'
+import { isRewindRow, type NodeStatus } from '../../core/model/nodeRow.js'
 import { jsonText } from './redisJson.js'
 
 const knownPhases: ReadonlySet<unknown> = new Set(phases)
@@ -45,8 +45,22 @@ function isStatus(value: unknown): value is NodeStatus {
 }
 
 function pick(status: NodeStatus): NodeStatus {
-  const { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since, uses, figures, software } =
-    status
+  const {
+    nodeId,
+    service,
+    className,
+    version,
+    phase,
+    target,
+    reason,
+    hostId,
+    directoryId,
+    since,
+    uses,
+    figures,
+    software,
+    rewind,
+  } = status
   const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
   return {
     ...row,
@@ -54,6 +68,7 @@ function pick(status: NodeStatus): NodeStatus {
     ...(uses === undefined ? {} : { uses }),
     ...(figures === undefined ? {} : { figures }),
     ...(isSoftware(software) ? { software } : {}),
+    ...(isRewindRow(rewind) ? { rewind } : {}),
   }
 }
 

@@ -1,4 +1,7 @@
-/** `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own. */
+/**
+ * `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own; and
+ * the part that `rollout rewind` has in common with it.
+ */
 
 import type { NodeRow, Operator, Version } from 'theseus-actors'
 import { type Manifest, takesBack, undoneBy } from 'theseus-actors/operator'
@@ -18,7 +21,7 @@ export interface UndoFlags extends OrderFlags, KeyFlags {
 }
 
 /** The meaning of an undo of the newest version for the nodes as they are. */
-interface Plan {
+export interface UndoPlan {
   readonly undone: Manifest
   /** Those that have gone forward and go back. */
   readonly back: readonly NodeRow[]
@@ -26,33 +29,69 @@ interface Plan {
   readonly stay: readonly NodeRow[]
 }
 
+/** How nodes go back: the difference between an undo and a rewind. */
+export interface WayBack {
+  readonly verb: 'undo' | 'rewind'
+  readonly done: 'undone' | 'rewound'
+  /** Throws a failure where an upgrade has no such way back. */
+  check(undone: Manifest): void
+  /** Throws a failure where a version that took the upgrade back did it in another way. */
+  checkDone(undone: Manifest, by: Manifest): void
+  readonly lines: (plan: UndoPlan) => readonly string[]
+  /** Further fields of the document. */
+  readonly document: (plan: UndoPlan) => object
+  /** For somebody who has just ordered it. */
+  readonly next: string
+}
+
+const byInverse: WayBack = {
+  verb: 'undo',
+  done: 'undone',
+  check({ version, system, classUpgrades }) {
+    const without = classUpgrades.find(({ inverse }) => !inverse)
+    if (without === undefined) return
+    const why = `class upgrade ${without.oldClass} → ${without.newClass} has no inverse`
+    throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}`)
+  },
+  checkDone() {},
+  lines: () => [],
+  document: () => ({}),
+  next: 'follow it with "natsctl rollout watch"; it can be undone in turn',
+}
+
+export function undo(asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
+  return takeBack(byInverse, asked, flags)
+}
+
 /**
  * A version that is undone already stays so, whoever asks again: the answer to the first time
  * may have been lost.
  */
-export async function undo(asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
+export async function takeBack(way: WayBack, asked: Version | undefined, flags: UndoFlags): Promise<ExitCode> {
   // A question may wait for hours, and a connection should not.
-  const plan = await withOperator(flags, (operator, system, trust) => planOf(operator, system, asked, trust))
+  const plan = await withOperator(flags, (operator, system, trust) => planOf(way, operator, system, asked, trust))
   if ('by' in plan) {
-    showDone(plan, flags)
+    showDone(way, plan, flags)
     return exitCodes.done
   }
   if (flags.dryRun === true) {
-    show(plan, undefined, flags)
+    show(way, plan, undefined, flags)
     return exitCodes.done
   }
   const what = `version ${plan.undone.version} of system ${plan.undone.system}, ${oneLine(plan.undone.title)}`
+  const { verb, done } = way
   const ended = await requireConfirmation(flags, {
-    does: `undoes ${what}`,
-    question: `Undo ${what}?`,
-    refused: `version ${plan.undone.version} was not undone`,
-    before: () => linesOf(plan, undefined).forEach(note),
+    does: `${verb}${verb === 'undo' ? 'es' : 's'} ${what}`,
+    question: `${verb === 'undo' ? 'Undo' : 'Rewind'} ${what}?`,
+    refused: `version ${plan.undone.version} was not ${done}`,
+    before: () => linesOf(way, plan, undefined).forEach(note),
   })
   if (ended !== undefined) return ended
   return withSigningOperator(flags, async (operator, system) => {
     const { version } = plan.undone
     const reason = flags.reason === undefined ? {} : { reason: flags.reason }
-    show(plan, await explainNoServer(system, operator.undo({ version, ...reason })), flags)
+    const options = { version, ...reason, ...(verb === 'rewind' ? { rewind: true } : {}) }
+    show(way, plan, await explainNoServer(system, operator.undo(options)), flags)
     return exitCodes.done
   })
 }
@@ -64,14 +103,16 @@ interface Done {
 }
 
 async function planOf(
+  way: WayBack,
   operator: Operator,
   system: string,
   asked: Version | undefined,
   trust: Trust | undefined,
-): Promise<Plan | Done> {
+): Promise<UndoPlan | Done> {
   const { manifests: history } = await explainNoServer(system, askHistory(operator, system, trust))
   const newest = history.at(-1)
-  if (newest === undefined) throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to undo`)
+  if (newest === undefined)
+    throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to ${way.verb}`)
   const isBack = takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, newest.version)
   // Without a version, an undo is not undone: the same command twice would bring back what was to go.
   const undone = history[(asked ?? (isBack ? newest.version - 1 : newest.version)) - 1]
@@ -81,16 +122,19 @@ async function planOf(
       `error: version ${asked} is not installed: the newest of system ${system} is ${newest.version}`,
     )
   const by = undoneBy(history, undone.version)
-  if (by !== null) return { undone, by }
+  if (by !== null) {
+    way.checkDone(undone, history[by - 1]!)
+    return { undone, by }
+  }
   if (undone !== newest) {
-    const why = `the newest of system ${system} is ${newest.version}, and only that can be undone`
-    throw new Failure(exitCodes.error, `error: version ${undone.version} can't be undone: ${why}`)
+    const why = `the newest of system ${system} is ${newest.version}, and only that can be ${way.done}`
+    throw new Failure(exitCodes.error, `error: version ${undone.version} can't be ${way.done}: ${why}`)
   }
-  const without = undone.classUpgrades.find(({ inverse }) => !inverse)
-  if (without !== undefined) {
-    const why = `class upgrade ${without.oldClass} → ${without.newClass} has no inverse`
-    throw new Failure(exitCodes.error, `error: version ${undone.version} of system ${system} can't be undone: ${why}`)
+  if (way.verb === 'rewind' && isBack) {
+    const why = `it takes back what version ${undone.undoes} brought`
+    throw new Failure(exitCodes.error, `error: version ${undone.version} of system ${system} can't be rewound: ${why}`)
   }
+  way.check(undone)
   const services = new Set(undone.classUpgrades.map(({ service }) => service))
   const rows = (await operator.database.nodes()).filter(({ service }) => services.has(service))
   return {
@@ -100,10 +144,10 @@ async function planOf(
   }
 }
 
-function showDone({ undone, by }: Done, flags: UndoFlags): void {
+function showDone({ done }: WayBack, { undone, by }: Done, flags: UndoFlags): void {
   showForm(flags.output, {
     table: () => {
-      print(`version ${undone.version} of system ${undone.system} is undone already, by version ${by}`)
+      print(`version ${undone.version} of system ${undone.system} is ${done} already, by version ${by}`)
       note(`"natsctl rollout undo ${by}" would bring it again`)
     },
     document: () => ({ version: by, undoes: undone.version, classUpgrades: [], back: [], stay: [], ...dryRunField(flags) }),
@@ -111,23 +155,25 @@ function showDone({ undone, by }: Done, flags: UndoFlags): void {
   })
 }
 
-function linesOf({ undone, back, stay }: Plan, version: number | undefined): string[] {
+function linesOf(way: WayBack, plan: UndoPlan, version: number | undefined): string[] {
+  const { undone, back, stay } = plan
   const what = `version ${undone.version}, ${oneLine(undone.title)}`
   return [
-    version === undefined ? `would undo ${what}` : `version ${version} of system ${undone.system}: undo of ${what}`,
+    version === undefined ? `would ${way.verb} ${what}` : `version ${version} of system ${undone.system}: ${way.verb} of ${what}`,
     ...undone.classUpgrades.map(({ service, oldClass, newClass }) => `  ${service}: ${newClass} → ${oldClass}`),
     `  ${count(back.length, 'node')} to go back, ${stay.length} to stay as they are`,
+    ...way.lines(plan).map((line) => `  ${line}`),
   ]
 }
 
-function show(plan: Plan, version: number | undefined, flags: UndoFlags): void {
+function show(way: WayBack, plan: UndoPlan, version: number | undefined, flags: UndoFlags): void {
   const { undone, back, stay } = plan
   const { classUpgrades } = undone
   const ids = (rows: readonly NodeRow[]): string[] => rows.map(({ nodeId }) => nodeId)
   showForm(flags.output, {
     table: () => {
-      linesOf(plan, version).forEach(print)
-      if (version !== undefined) note('follow it with "natsctl rollout watch"; it can be undone in turn')
+      linesOf(way, plan, version).forEach(print)
+      if (version !== undefined) note(way.next)
     },
     document: () => ({
       version: version ?? null,
@@ -139,6 +185,7 @@ function show(plan: Plan, version: number | undefined, flags: UndoFlags): void {
       })),
       back: ids(back),
       stay: ids(stay),
+      ...way.document(plan),
       ...dryRunField(flags),
     }),
     names: () => [`version/${version ?? undone.version}`],
