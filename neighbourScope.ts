@@ -18,9 +18,9 @@ import { HostSession } from './actors/registration/hostSession.js'
 import { Journal } from './actors/state/journal.js'
 import { type NeighbourOptions, neighbourConnections } from './connections.js'
 import { Fault, isFault } from './core/base/fault.js'
-import { isName, nameLengthMax } from './core/base/ids.js'
+import { nameLengthMax } from './core/base/ids.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
-import { randomName } from './core/ports/random.js'
+import { type Random, randomName } from './core/ports/random.js'
 import type { StateStore } from './core/ports/stateStore.js'
 import type { HostOptions } from './hostOptions.js'
 import { openScope } from './hostScope.js'
@@ -50,9 +50,7 @@ async function openNeighbour(
   const own = host.resolve(tokens.settings)
   const random = host.resolve(tokens.random)
   const observe = neighbourObserver(system, host.resolve(tokens.observer))
-  // Hosts of the neighbour may have the same name.
-  const full = `${own.system}-${own.hostId}`
-  const hostId = isName(full) ? full : `${own.system.slice(0, nameLengthMax / 2)}-${randomName(random)}`
+  const hostId = hostIdAt(own, random)
   const kept = storeUnder(store, `neighbour/${system}/`)
   const { settings, telemetry } = options
   const connections = neighbourConnections(options, system, neighbour)
@@ -94,6 +92,14 @@ async function openNeighbour(
     ...{ clock, random, observe, settings: scope.resolve(tokens.settings) },
   })
 }
+
+/** Hosts of the neighbour may have the same name. Ids of rows are longer by a version. */
+function hostIdAt({ system, hostId }: { readonly system: string; readonly hostId: string }, random: Random): string {
+  const full = `${system}-${hostId}`
+  return full.length <= idLengthMax ? full : `${system.slice(0, idLengthMax / 2)}-${randomName(random)}`
+}
+
+const idLengthMax = nameLengthMax - 16
 
 /** Its warnings are the host's too; what else happens there is the neighbour's affair. */
 function neighbourObserver(system: string, observe: HostObserver): HostObserver {

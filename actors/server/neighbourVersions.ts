@@ -112,8 +112,10 @@ export class NeighbourVersions {
       return (found as { readonly version: Version }).version
     })
     // The pin first: from now on no version dies that it names.
-    const oldest = Math.min(...versions, (await known.pin.read()) ?? Number.POSITIVE_INFINITY)
-    await known.pin.claim(oldest)
+    const pinned = await known.pin.read()
+    // A pin at a dead version keeps nothing alive.
+    const kept = pinned === undefined || pinned < before.death.inForce ? [] : [pinned]
+    await known.pin.claim(Math.min(...versions, ...kept))
     const { inForce } = await known.database.dead()
     const dead = versions.findIndex((version) => version < inForce)
     if (dead === -1) return

@@ -10,7 +10,20 @@ import { NodeObject, type Remote } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { alice, bob } from '../support/signedManifests.js'
 import { codeOf, TestSystem } from '../support/testSystem.js'
-import { LampV1, lampToV2, StockV1, StockV2, stockToV2, TillV1, TillV2, tillToV2, warehouse } from './neighboursClasses.js'
+import {
+  DoorV1,
+  DoorV2,
+  doorToV2,
+  LampV1,
+  lampToV2,
+  StockV1,
+  StockV2,
+  stockToV2,
+  TillV1,
+  TillV2,
+  tillToV2,
+  warehouse,
+} from './neighboursClasses.js'
 
 const deaths = { deathDelay: 40, deathRound: 5 }
 const asking = { askServerMs: 10, firstAnswerMs: 2_000, leaseMs: 1_000 }
@@ -236,6 +249,71 @@ for (const first of ['shop', 'warehouse'] as const) {
     t.is(await sell(), 'answered "5 left"')
   })
 }
+
+test('a host that is not told of a neighbour rejects the upgrade that brings calls there, and takes it once it is told', async (t) => {
+  const { there, shop } = await openBoth(t)
+  const ignorant = await shop.host('porch', { neighbours: {} })
+  const door = await ignorant.node(DoorV1, 'door1')
+  await shop.publish(doorToV2())
+  const { reason } = await ignorant.untilPhase('door1', 'rejected')
+  t.regex(
+    reason!,
+    /version\.rejected: .*: Door\.v2 calls Stock\.v1 of system warehouse, which is no neighbour of this host: give "neighbours:/,
+  )
+  t.is(door.version, 0)
+  const neighbours = { [warehouse]: there.asNeighbour() }
+  const again = await shop.host('porch', { state: ignorant.kill(), neighbours })
+  await (await again.node(DoorV1, 'door1')).reached(1)
+  t.is(await again.ref(DoorV2, 'door1').rings(), 10)
+})
+
+/** Each order in which these steps can be taken, each list's own order kept. */
+function* interleavings(a: readonly string[], b: readonly string[]): Generator<readonly string[]> {
+  if (a.length === 0 || b.length === 0) yield [...a, ...b]
+  else {
+    for (const rest of interleavings(a.slice(1), b)) yield [a[0]!, ...rest]
+    for (const rest of interleavings(a, b.slice(1))) yield [b[0]!, ...rest]
+  }
+}
+
+const ofWarehouse = ['the warehouse publishes', 'its node goes', 'the warehouse undoes', 'the warehouse brings it again']
+const ofShop = ['the shop publishes', 'the shop undoes', 'the shop brings it again']
+const orders = [...interleavings(ofWarehouse, ofShop)].filter(
+  (steps) => steps.indexOf(ofWarehouse[0]!) < steps.indexOf(ofShop[0]!),
+)
+
+test('in every order of upgrades, undos and their undos in both systems each sale takes one thing, and a restart in between changes nothing', async (t) => {
+  t.is(orders.length, 20)
+  for (const [i, steps] of orders.entries()) {
+    const { there, shop, stock, floor, till, sell, undo } = await openBoth(t)
+    const at = { shop: till, floor, sold: 0 }
+    const one = async (step: string) => {
+      const answer = await sell()
+      at.sold++
+      t.regex(answer, new RegExp(`: ${10 - at.sold}"$|"${10 - at.sold} left"$`), `${steps.join(', ')}: ${step}`)
+    }
+    const act: Record<string, () => Promise<unknown>> = {
+      [ofWarehouse[0]!]: () => there.desk.running.operator.hold('stock1', 'later').then(() => there.publish(stockToV2())),
+      [ofWarehouse[1]!]: () => there.desk.running.operator.release('stock1').then(() => stock.reached(1)),
+      [ofWarehouse[2]!]: () => undo(there).then((version) => stock.reached(version)),
+      [ofWarehouse[3]!]: () => undo(there).then((version) => stock.reached(version)),
+      [ofShop[0]!]: () => shop.publish(tillToV2()).then((version) => at.shop.reached(version)),
+      [ofShop[1]!]: () => undo(shop).then((version) => at.shop.reached(version)),
+      [ofShop[2]!]: () => undo(shop).then((version) => at.shop.reached(version)),
+    }
+    await one('the beginning')
+    for (const [k, step] of steps.entries()) {
+      await act[step]!()
+      await one(step)
+      if (k !== i % steps.length) continue
+      at.floor = await shop.host('floor', { state: at.floor.kill() })
+      at.shop = await at.floor.node(TillV1, 'till1')
+      await one('a restart')
+    }
+    t.is(await there.desk.ref(StockV1, 'stock1').left(), 10 - at.sold)
+    await Promise.all([shop.stop(), there.stop()])
+  }
+})
 
 test('a host of the shop starts again while the upgrade servers of the neighbour are away: it has the history on its disk', async (t) => {
   const { there, shop, stock, floor, sell } = await openBoth(t)

@@ -214,3 +214,35 @@ export function tillToV2(schedule: Schedule = eagerly()): Upgrade {
     ],
   })
 }
+
+/** A door that calls nobody, and one that rings at the warehouse. */
+export class DoorV1 extends NodeObject<object> {
+  static override readonly className: string = 'Door.v1'
+  @query rings(): Promise<number> | number {
+    return 0
+  }
+}
+
+export class DoorV2 extends NodeObject<object> {
+  static override readonly className: string = 'Door.v2'
+  static override readonly calls = [StockV1.of(warehouse)]
+  @query async rings(): Promise<number> {
+    return await this.ref(StockV1.of(warehouse), 'stock1').left()
+  }
+}
+
+export function doorToV2(): Upgrade {
+  return defineUpgrade({
+    title: 'Doors ring at the warehouse',
+    classUpgrades: [
+      upgradeClass({
+        oldClass: DoorV1,
+        newClass: DoorV2,
+        futureSO: notNeeded,
+        pastSO: notNeeded,
+        transform: () => ({}),
+        schedule: eagerly(),
+      }),
+    ],
+  })
+}
