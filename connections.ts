@@ -13,6 +13,7 @@ import type { Random } from './core/ports/random.js'
 import type { Transport } from './core/ports/transport.js'
 import { checkTrust, type Trust } from './core/trust/trust.js'
 import { openDeferred } from './transports/deferredDatabase.js'
+import { connectDeferred } from './transports/deferredTransport.js'
 import type { TransportFactory } from './transports/factory.js'
 import { type EmbeddedServices, embeddedServices } from './transports/memory/embeddedServices.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
@@ -140,12 +141,15 @@ export function firstLevelOf({ udb }: Pick<ConnectionOptions, 'udb'>): Level {
   return udb === undefined ? newestLevel : (udb.level ?? firstLevel)
 }
 
-/** Connects, or opens nothing at all. A patient one goes on without its database, which is tried again. */
+/** The connections that it goes on without, and tries again. */
+export type Patience = 'none' | 'database' | 'all'
+
+/** Connects, or opens nothing at all. */
 export async function connect(
   options: ConnectionOptions & TrustOptions & NeighboursOption,
   name: string,
   observe: HostObserver,
-  isPatient = false,
+  patience: Patience = 'none',
 ): Promise<Connected> {
   if ((options.transport === undefined) !== (options.udb === undefined)) {
     throw new Fault('config.invalid', 'give transport and udb together, or neither: then the system is embedded in this process')
@@ -163,7 +167,11 @@ export async function connect(
   }
   try {
     const { as } = naming
-    const way = await (options.transport ?? world!.transport).connect({ name, onError, ...(as === null ? {} : { as }) })
+    const factory = options.transport ?? world!.transport
+    const how = { name, onError, ...(as === null ? {} : { as }) }
+    const noTransport = (error: Fault) =>
+      observe({ type: 'warning', message: 'the transport is not connected; it is tried again', error })
+    const way = await (patience === 'all' ? connectDeferred(factory, how, clock, noTransport) : factory.connect(how))
     opened.push(way)
     const transport = namedTransport(way, options.system, naming, onError)
     const udb = options.udb ?? world!.database
@@ -174,7 +182,7 @@ export async function connect(
         error,
       })
     const tell = (message: string) => observe({ type: 'warning', message, error: undefined })
-    const database = await (isPatient
+    const database = await (patience !== 'none'
       ? openDeferred(udb, options.system, clock, away, tell)
       : udb.open(options.system, clock, tell))
     opened.push(database)

@@ -41,7 +41,7 @@ import { commitFence, Journal } from './actors/state/journal.js'
 import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
-import { type ConnectionOptions, clockOf, connect, firstLevelOf, type TrustOptions } from './connections.js'
+import { type ConnectionOptions, clockOf, connect, firstLevelOf, type Patience, type TrustOptions } from './connections.js'
 import { checkName } from './core/base/ids.js'
 import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostMetrics } from './core/inspection/metrics.js'
@@ -109,7 +109,7 @@ export async function openScope(
   options: HostOptions,
   store: StateStore,
   parts: OpenParts,
-  isPatient = false,
+  patience?: Patience,
   origin?: CallOrigin,
 ): Promise<Opened> {
   const system = checkName('system', options.system)
@@ -123,7 +123,7 @@ export async function openScope(
   if (options.observe !== undefined) observers.add(options.observe)
   // A host that comes back with nodes does not wait for the database.
   const [hasNodes] = store.range(...keys.allRecords, 1)
-  const connections = await connect(options, hostId, observers.notify, isPatient || hasNodes !== undefined)
+  const connections = await connect(options, hostId, observers.notify, patience ?? (hasNodes === undefined ? 'none' : 'database'))
   parts.add('connections', () => connections.close())
   const metrics = options.metrics?.open({ system, hostId })
   const scope = container.createChildContainer()

@@ -63,8 +63,8 @@ async function openNeighbour(
     },
     kept,
     parts,
-    // The host starts without the neighbour's database.
-    true,
+    // The host starts without the neighbour's servers.
+    'all',
     { system: own.system, host: own.hostId },
   )
   scope.registerSingleton(UpgradeServerClient, NeighbourServerClient)

@@ -5,6 +5,7 @@
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
 import { pinLeaseMs } from '../../actors/neighbours/systemPin.js'
+import { Fault } from '../../core/base/fault.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import { NodeObject, type Remote } from '../../index.js'
 import { until } from '../support/eventually.js'
@@ -101,6 +102,7 @@ test('a class that is not declared can’t be called at a neighbour', async (t) 
 test('a host refuses a class that calls a system which is no neighbour of it, when a node starts', async (t) => {
   const shop = await TestSystem.start(t, {}, {}, { name: 'shop' })
   const error = await t.throwsAsync(shop.desk.node(TillV1, 'till1'))
+  t.is((error as { code?: string }).code, 'config.invalid')
   t.regex(error.message, /Till\.v1 calls Stock\.v1 of system warehouse, which is no neighbour of this host: give "neighbours:/)
   t.throws(() => shop.desk.ref(StockV1.of(warehouse), 'stock1'), { message: /warehouse is no neighbour of this host/ })
 })
@@ -334,6 +336,43 @@ test('a host of the shop starts again while the upgrade servers of the neighbour
   await last.node(TillV1, 'till1')
   t.is(await sell(), 'answered "2 left"')
   there.udb.away(false)
+})
+
+test('a host starts while the transport of a neighbour is away, and calls it once it is there', async (t) => {
+  const { there, shop, floor, sell } = await openBoth(t)
+  t.is(await sell(), 'answered "9 left"')
+  const away = { isAway: true, tries: 0 }
+  const { transport, ...more } = there.asNeighbour()
+  const connect = async (options?: object) => {
+    away.tries++
+    if (away.isAway) throw new Fault('unavailable.disconnected', 'nobody answers there')
+    return await transport!.connect(options)
+  }
+  const neighbours = { [warehouse]: { ...more, transport: { connect } } }
+  const again = await shop.host('floor', { state: floor.kill(), neighbours, settings: { callDeadlineMs: 500 } })
+  await again.node(TillV1, 'till1')
+  await t.throwsAsync(shop.desk.ref(TillV1, 'till1').sell(), { message: /not connected/ })
+  t.true(again.warnings().some((text) => /^neighbour warehouse: the transport is not connected; it is tried again/.test(text)))
+  await until(() => away.tries > 2, 'it is tried again')
+  away.isAway = false
+  await until(async () => (await sell()).startsWith('answered'), 'the neighbour answers')
+  t.is(await again.ref(StockV1.of(warehouse), 'stock1').take(1), 7)
+})
+
+test('without a death too the label of a class that no upgrade names goes forward', async (t) => {
+  const there = await TestSystem.start(t, asking, {}, { name: warehouse })
+  const neighbours = { [warehouse]: there.asNeighbour() }
+  const shop = await TestSystem.start(t, asking, {}, { name: 'shop', clock: there.clock, neighbours })
+  const store = await there.host('store')
+  await Promise.all([store.node(StockV1, 'stock1'), store.node(LampV1, 'lamp1')])
+  await shop.desk.node(TillV1, 'till1')
+  await there.publish(lampToV2())
+  const last = async () => {
+    await shop.desk.ref(TillV1, 'till1').sell()
+    return (await there.desk.ref(StockV1, 'stock1').askedBy()).at(-1)
+  }
+  await until(async () => (await last()) === 'till1 Till.v1 1', 'the shop has heard of the lamp')
+  t.is((await there.database.dead()).below, 0)
 })
 
 test('a host that has never had the history of a neighbour says so when a node starts, and why', async (t) => {
