@@ -384,3 +384,27 @@ class Reserved extends NodeObject {
   @command override start(): void {}
   @query catch(): void {}
 }
+
+// Classes of another system
+
+export class Desk extends NodeObject<object> {
+  static override readonly className = 'Desk.v1'
+  static override readonly calls = [PagesV1.of('library'), PagesV2]
+
+  async read(): Promise<string | null> {
+    const there = this.ref(PagesV1.of('library'), 'p1')
+    // @ts-expect-error PagesV1 has no comments, there either
+    await there.comments('/a')
+    // @ts-expect-error the arguments are those of the class
+    await there.get(1)
+    // @ts-expect-error a system has a name
+    PagesV1.of()
+    // @ts-expect-error it is a class of another system, and no class
+    const wrong: typeof PagesV1 = PagesV1.of('library')
+    this.sender(PagesV1.of('library')).put('/a', 'x')
+    // @ts-expect-error a send has no answer
+    const sent: string = this.sender(PagesV1.of('library')).get('/a')
+    void [wrong, sent]
+    return await there.get('/a')
+  }
+}
