@@ -74,11 +74,12 @@ export function answerOf(error: unknown): RecordedAnswer {
 }
 
 function callerFields({ name, node, className, version, system, host }: CallerInfo): readonly unknown[] {
-  return [name, node, className, version, system, host]
+  return [name, node, className, version, ...(system === undefined ? [] : [system, host])]
 }
 
-function callerIn([name, node, className, version, system = null, host = null]: any[]): CallerInfo {
-  return { name, node, className, version, system, host }
+function callerIn([name, node, className, version, system, host]: any[]): CallerInfo {
+  const caller = { name, node, className, version }
+  return system === undefined ? caller : { ...caller, system, host }
 }
 
 export function encodeOperation(operation: RecordedOperation): Uint8Array {

@@ -13,15 +13,15 @@ export interface CallerInfo {
   readonly node: string
   readonly className: string
   readonly version: Version
-  /** Its system and host; null where it does not tell: its system's level is below envelope format 2. */
-  readonly system: string | null
-  readonly host: string | null
+  /** Its system and host; left out where it does not tell: its system's level is below envelope format 2. */
+  readonly system?: string
+  readonly host?: string
 }
 
 export function callerInfo(
   { caller, callerClass, callerVersion, origin }: Pick<CallEnvelope, 'caller' | 'callerClass' | 'callerVersion' | 'origin'>,
   name: string | undefined,
 ): CallerInfo {
-  const [system, host] = origin == null ? [null, null] : [origin.system, origin.host]
-  return { name: name ?? null, node: caller, className: callerClass, version: callerVersion, system, host }
+  const info = { name: name ?? null, node: caller, className: callerClass, version: callerVersion }
+  return origin == null ? info : { ...info, system: origin.system, host: origin.host }
 }

@@ -86,7 +86,7 @@ test('the filter is told of the call, and decides; only true lets it in', (t) =>
   t.is(refused(undefined, { kind: kinds.event }), undefined)
   t.is(refused(undefined, { kind: kinds.send }), undefined)
   t.deepEqual(heard[0], {
-    caller: { name: 'ann', node: 'desk', className: 'Client', version: 2, system: null, host: null },
+    caller: { name: 'ann', node: 'desk', className: 'Client', version: 2 },
     node: 'n1',
     service: 'notes',
     kind: 'call',

@@ -48,7 +48,7 @@ function reporting(denied: (denied: readonly DeniedCalls[]) => Promise<void> = a
     node = 'desk',
   ) =>
     reports.count({
-      caller: { name, node, className: 'Client', version: 0, system: null, host: null },
+      caller: { name, node, className: 'Client', version: 0 },
       method,
       fault: new Fault(code, 'no'),
     })

@@ -23,7 +23,7 @@ function open(denialsMax = 100) {
   const deny = (name: string | null, change: Partial<Denial> = {}) =>
     denials.tell({
       nodeId: 'n1',
-      caller: { name, node: 'desk', className: 'Client', version: 0, system: null, host: null },
+      caller: { name, node: 'desk', className: 'Client', version: 0 },
       method: 'add',
       label: 0,
       fault: new Fault('denied.rate', 'too many'),
@@ -62,7 +62,7 @@ test('another node, caller, method or reason is another kind', (t) => {
   // One without a name may say that it is called as another one.
   deny('desk')
   deny(null)
-  deny(null, { caller: { name: null, node: 'phone', className: 'Client', version: 0, system: null, host: null } })
+  deny(null, { caller: { name: null, node: 'phone', className: 'Client', version: 0 } })
   t.deepEqual(take(), ['ann add 1', 'ann add 1', 'ann remove 1', 'ann add 1', 'desk add 1', 'desk add 1', 'phone add 1'])
 })
 

@@ -37,7 +37,7 @@ class BellV1 extends NodeObject<{ rings: number }> {
   }
   @hears(rang) onRang(): void {}
   @query who(): unknown {
-    return { system: this.caller.system, host: this.caller.host }
+    return { system: this.caller.system ?? null, host: this.caller.host ?? null }
   }
   @query fail(): void {
     throw new Error('no')

@@ -47,7 +47,7 @@ function open(label: number | null = null) {
     readonly timer: DueTimer
   }[] = []
   const afterCommit: (() => void)[] = []
-  const caller = { name: 'ann', node: 'desk', className: 'Client', version: 0, system: null, host: null }
+  const caller = { name: 'ann', node: 'desk', className: 'Client', version: 0 }
   const refOf = (what: string) => (target: { className: string }, nodeId: string | undefined, label: () => number) => ({
     call: () => asked.push(`${what} ${target.className} ${nodeId} at ${label()}`),
   })

@@ -143,7 +143,7 @@ const malformed: Record<string, readonly [Uint8Array, string]> = {
   'an empty envelope': [bytesOf('90'), 'protocol.format'],
   'half a call': [whole.slice(0, whole.length / 2), 'protocol.bad-envelope'],
   'a call and a half': [new Uint8Array(Buffer.concat([whole, whole.slice(0, -1)])), 'protocol.bad-envelope'],
-  'a call of format 2': [whole.with(1, 2), 'protocol.format'],
+  'a call of format 3': [whole.with(1, 3), 'protocol.format'],
   'a call with a negative label': [whole.with(3, 0xff), 'protocol.bad-envelope'],
   'a call with the byte c1': [whole.with(2, 0xc1), 'protocol.bad-envelope'],
   'a message full of zeros, as large as the transport takes': [new Uint8Array(1024 * 1024), 'protocol.bad-envelope'],

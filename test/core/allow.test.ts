@@ -10,8 +10,6 @@ const caller = (name: string | null, className = 'Client') => ({
   node: 'n',
   className,
   version: 0,
-  system: null,
-  host: null,
 })
 const allows = (allow: unknown, ...of: Parameters<typeof caller>) => ruleOf(allow, 'A.v1.m').allows(caller(...of), roles)
 

@@ -80,4 +80,7 @@ test('a caller has the name that the transport vouches for, and says the rest of
   const said = { node: 'n1', className: 'Pages.v1', version: 3 }
   t.deepEqual(callerInfo(call, 'desk'), { name: 'desk', ...said })
   t.deepEqual(callerInfo(call, undefined), { name: null, ...said })
+  t.deepEqual(callerInfo({ ...call, origin: { system: 'shop', host: 'h1' } }, undefined), {
+    ...{ name: null, ...said, system: 'shop', host: 'h1' },
+  })
 })

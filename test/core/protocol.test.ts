@@ -260,7 +260,9 @@ test('the page’s fields of a manifest are those that the code asks for', (t) =
 
 test('the page’s fields of a class upgrade are those that the code asks for', (t) => {
   const [entry] = manifest.classUpgrades
-  const fields = names('Manifests', 'field', 1)
+  // Those of today's features are left out where they are not used.
+  const fields = names('Manifests', 'field', 1).filter((field) => field !== 'limit')
+  t.notThrows(() => decodeManifest(encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, limit: 'all' }] })))
   t.deepEqual([...fields].sort(), Object.keys(entry!).sort())
   for (const field of fields) {
     const without = encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, [field]: undefined }] })
