@@ -28,9 +28,11 @@ import {
 } from 'theseus-actors'
 import { memoryRepository, memoryStore } from 'theseus-actors/memory'
 import { answerOf, type Mapping } from './mapping.js'
+import { NeighbourSystems, type RehearsedNeighbour } from './neighbourSystems.js'
 import { ScriptedSchedules } from './scriptedSchedules.js'
 
 export { type AbstractState, chained, type Mapping, mapping } from './mapping.js'
+export type { RehearsedNeighbour } from './neighbourSystems.js'
 
 /** One call at one version. */
 export interface ScriptedCall {
@@ -56,6 +58,8 @@ export interface Rehearsal {
   /** The calls made around each flip: queries only. */
   readonly observations: readonly ScriptedCall[]
   readonly mappings?: readonly Mapping[]
+  /** The other systems that its classes call, by name. */
+  readonly neighbours?: Readonly<Record<string, RehearsedNeighbour>>
 }
 
 export interface Violation {
@@ -100,15 +104,18 @@ class ScriptedSystem {
     private readonly rehearsal: Rehearsal,
     private readonly host: RunningHost,
     private readonly schedules: ScriptedSchedules,
+    private readonly neighbours: NeighbourSystems,
   ) {}
 
   static async set(rehearsal: Rehearsal): Promise<ScriptedSystem> {
     const repository = memoryRepository()
     const system = `rehearsal-${++stages}`
-    const host = await createHost({ system, state: memoryStore(), bundles: repository })
-    const stage = new ScriptedSystem(rehearsal, host, new ScriptedSchedules())
+    const neighbours = await NeighbourSystems.start(rehearsal.neighbours ?? {})
+    const host = await createHost({ system, state: memoryStore(), bundles: repository, ...neighbours.option })
+    const stage = new ScriptedSystem(rehearsal, host, new ScriptedSchedules(), neighbours)
     await stage.#enter(system, repository).catch(async (error) => {
       await host.stop()
+      await neighbours.stop()
       throw error
     })
     return stage
@@ -150,6 +157,7 @@ class ScriptedSystem {
   async clear(): Promise<void> {
     for (const { handle } of [...this.#actors.values()].reverse()) await handle.stop()
     await this.host.stop()
+    await this.neighbours.stop()
   }
 
   #furthestBehind(): string {

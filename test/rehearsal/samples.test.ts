@@ -28,6 +28,8 @@ import { AccountV1 } from '../../samples/08-rewind/account.js'
 import repaired from '../../samples/08-rewind/upgrades/3-euros-repaired.js'
 import { fromEurosRepaired, toEurosRepaired } from '../../samples/08-rewind/upgrades/3-euros-repaired.mapping.js'
 import { StockV1 } from '../../samples/09-neighbours/stock.js'
+import { TillV1 } from '../../samples/09-neighbours/till.js'
+import tills from '../../samples/09-neighbours/upgrades/shop-1-orders.js'
 import orders from '../../samples/09-neighbours/upgrades/warehouse-1-orders.js'
 import { fromOrders, toOrders } from '../../samples/09-neighbours/upgrades/warehouse-1-orders.mapping.js'
 import {
@@ -179,4 +181,10 @@ test('accounts, by the repaired upgrade: random calls at both versions contradic
   const observations = seen([0, 1], 'balance')
   const mappings = [toEurosRepaired, fromEurosRepaired]
   await t.notThrowsAsync(contradictNothing({ first: AccountV1, upgrades: [repaired], observations, mappings }, call))
+})
+
+test('the tills of a shop, beside a warehouse: random calls of both versions across a flip contradict nothing', async (t) => {
+  const neighbours = { warehouse: { nodes: { stock: StockV1 }, upgrades: [orders] } }
+  const parts = { first: TillV1, upgrades: [tills], observations: [], neighbours }
+  await t.notThrowsAsync(contradictNothing(parts, calls([0, 1], 'sell')))
 })
