@@ -114,7 +114,7 @@ async function untilAt(desk: RunningHost, version: number, nodeIds: readonly str
   await until(
     async () => {
       const rows = await desk.operator.database.nodes('shelf')
-      return nodeIds.every((id) => rows.some((row) => row.nodeId === id && row.version === version && row.phase === 'current'))
+      return nodeIds.every((id) => rows.some((row) => row.nodeId === id && row.version >= version && row.phase === 'current'))
     },
     `${nodeIds.join(', ')} at version ${version}`,
   )
