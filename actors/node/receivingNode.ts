@@ -16,7 +16,7 @@ import type { KeptContacts, NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Inspection } from '../inspection/inspection.js'
-import { CallCounts, type CountingNode } from '../serving/callCounts.js'
+import { CallCounts, type CountingNode, noCalls } from '../serving/callCounts.js'
 import type { Denials } from '../serving/denials.js'
 import type { Hearer } from '../serving/eventHub.js'
 import type { IncomingCall } from '../serving/incomingCall.js'
@@ -65,13 +65,13 @@ export interface CalledNode {
 
 export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, CountingNode {
   readonly subscriptions: NodeSubscriptions
-  readonly counts: CallCounts
+  /** Undefined until a call has ended: most nodes of a host have had none. */
+  #counts: CallCounts | undefined
   readonly #tallies = new VersionTallies()
   #contacts: NodeContacts | undefined
 
   constructor(private readonly node: CalledNode) {
     this.subscriptions = new NodeSubscriptions(node.services, this)
-    this.counts = new CallCounts(this)
   }
 
   // --- What calls need
@@ -245,7 +245,12 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
   }
 
   count(outcome: ReceivedOutcome | 'threw', beganMs: number, label: Version): void {
-    this.counts.count(outcome, beganMs, label)
+    this.#counts ??= new CallCounts(this)
+    this.#counts.count(outcome, beganMs, label)
+  }
+
+  get counts(): CallCounts {
+    return this.#counts ?? noCalls
   }
 
   timed(label: Version, tookMs: number): void {

@@ -56,3 +56,6 @@ export class CallCounts {
     return { ended: this.answered + this.threw, threw: this.threw, timed: this.#timed, tookMs: this.#tookMs }
   }
 }
+
+/** Of every node of which no call has ended. */
+export const noCalls = new CallCounts({ monotonicMs: () => 0, timed() {} })

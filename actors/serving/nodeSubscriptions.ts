@@ -36,7 +36,8 @@ export class NodeSubscriptions {
     private readonly services: SubscriptionServices,
     private readonly node: ListeningNode,
   ) {
-    this.#receive = (message) => node.receive(message)
+    // Bound: a closure would keep a context beside itself, in each node.
+    this.#receive = node.receive.bind(node)
   }
 
   /** All subjects that it listens on while it serves; no chain: before its object is there. */

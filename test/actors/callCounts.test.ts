@@ -2,7 +2,7 @@
 import test from 'ava'
 import { CallTimes } from '../../actors/base/callTimes.js'
 import { VersionTally } from '../../actors/base/versionTally.js'
-import { CallCounts } from '../../actors/serving/callCounts.js'
+import { CallCounts, noCalls } from '../../actors/serving/callCounts.js'
 import { bucketOf } from '../../core/base/timeBuckets.js'
 
 function open() {
@@ -104,4 +104,10 @@ test('what has come of a version’s calls on several nodes is added up, by who 
     all.add(one)
   }
   t.like(all, { version: 3, own: { calls: 6 }, simulated: { calls: 9 }, refused: 8, failed: 11, calls: 15 })
+})
+
+test('nodes without calls have the same counts, which stay 0 whatever phase begins', (t) => {
+  noCalls.phaseBegins()
+  t.deepEqual(outcomes(noCalls), { answered: 0, failed: 0, threw: 0, expired: 0 })
+  t.deepEqual(noCalls.sincePhase, { ended: 0, threw: 0, timed: 0, tookMs: 0 })
 })

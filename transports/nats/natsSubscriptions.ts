@@ -29,24 +29,33 @@ const subjectsToldMax = 5
 
 /** There is one for each subject of each node, so it is small. */
 export class NatsSubjectSubscription implements Subscription {
-  /** The subject of all that arrives; undefined where it has wildcards. */
-  readonly exact: string | undefined
   subscription: NatsSubscription | undefined
-  isRefused = false
-  isOver = false
+  state: 'asked' | 'refused' | 'over' = 'asked'
 
   constructor(
     private readonly all: NatsSubscriptions,
     readonly subject: string,
     readonly handler: (message: Message) => void,
     readonly options: SubscribeOptions,
-  ) {
-    this.exact = /[*>]/.test(subject) ? undefined : subject
+  ) {}
+
+  /** The subject of all that arrives; undefined where it has wildcards. */
+  get exact(): string | undefined {
+    return this.subject
+  }
+
+  get isRefused(): boolean {
+    return this.state === 'refused'
+  }
+
+  arrived(link: NatsLink, error: NatsError | null, message: Msg): void {
+    // A refused subscription: the status says it too, and is what reports it.
+    if (error === null) this.all.deliver(this, message, link)
   }
 
   unsubscribe(): void {
-    if (this.isOver) return
-    this.isOver = true
+    if (this.state === 'over') return
+    this.state = 'over'
     const earlier = this.all.earlierOf(this)
     this.all.remove(this)
     this.forget()
@@ -69,9 +78,15 @@ export class NatsSubjectSubscription implements Subscription {
       for (const each of open) void each!.drain().catch(() => {}) // It asks for no more; our own flush settles whatever happens (N3).
       await transport.flush().catch(() => {})
     }
-    this.isOver = true
+    this.state = 'over'
     this.forget()
     for (const each of open) if (!each!.isClosed()) each!.unsubscribe()
+  }
+}
+
+export class NatsWildcardSubscription extends NatsSubjectSubscription {
+  override get exact(): undefined {
+    return undefined
   }
 }
 
@@ -89,7 +104,7 @@ export class NatsSubscriptions {
   constructor(
     link: NatsLink,
     readonly transport: Transport,
-    private readonly deliver: Deliver,
+    readonly deliver: Deliver,
     private readonly report: (error: unknown) => void,
   ) {
     this.#link = link
@@ -150,7 +165,7 @@ export class NatsSubscriptions {
       isOurs = true
       listening.forget()
       if (!listening.isRefused && isRequired(listening)) this.#tellLater(listening)
-      listening.isRefused = true
+      listening.state = 'refused'
       this.#refused.add(listening)
     }
     if (isOurs) this.#askLater()
@@ -166,10 +181,8 @@ export class NatsSubscriptions {
   #ask(listening: NatsSubjectSubscription): void {
     const { subject, options } = listening
     const link = this.#link
-    const callback = (error: NatsError | null, message: Msg): void => {
-      // A refused subscription: the status says it too, and is what reports it.
-      if (error === null) this.deliver(listening, message, link)
-    }
+    // Bound: a closure would keep a context beside itself, for each subject of each node.
+    const callback = listening.arrived.bind(listening, link)
     const settings = options.queue === undefined ? { callback } : { callback, queue: options.queue }
     listening.subscription = link.connection.subscribe(subject, settings)
   }
@@ -219,7 +232,7 @@ export class NatsSubscriptions {
     if (listenings.length === 0) return
     this.#pauseMs = askMs
     for (const listening of listenings) {
-      listening.isRefused = false
+      listening.state = 'asked'
       this.#refused.delete(listening)
     }
     const subjects = listenings.filter(isRequired).map(({ subject }) => subject)

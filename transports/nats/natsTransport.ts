@@ -34,7 +34,7 @@ import { systemClock } from '../systemClock.js'
 import { DuplicateFilter } from './duplicateFilter.js'
 import { type ConnectGate, NatsLink } from './natsLink.js'
 import { NatsMessage } from './natsMessage.js'
-import { NatsSubjectSubscription, NatsSubscriptions } from './natsSubscriptions.js'
+import { NatsSubjectSubscription, NatsSubscriptions, NatsWildcardSubscription } from './natsSubscriptions.js'
 
 /** How long two connections listen: so long other servers may take to hear that the new one does. */
 const overlapMs = 500
@@ -118,7 +118,8 @@ export class NatsTransport implements Transport {
 
   subscribe(subject: string, handler: (message: Message) => void, options = noOptions): Subscription {
     try {
-      return this.#subscriptions.add(new NatsSubjectSubscription(this.#subscriptions, subject, handler, options))
+      const Made = /[*>]/.test(subject) ? NatsWildcardSubscription : NatsSubjectSubscription
+      return this.#subscriptions.add(new Made(this.#subscriptions, subject, handler, options))
     } catch (error) {
       throw this.#faultOf(error)
     }
