@@ -11,10 +11,11 @@ import { hops } from './match/hops.js'
 import { memory } from './memory/memory.js'
 import { type Bench, type Options, progress, UsageError } from './options.js'
 import { pause } from './pause/pause.js'
+import { rewind } from './rewind/rewind.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, scale, memory, bundle]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, scale, memory, bundle]
 
 const usage = `npm run bench [-- <bench>… | all | charts] [options]
 

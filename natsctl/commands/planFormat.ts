@@ -124,6 +124,7 @@ function rewindLines({
   return [
     `can be rewound for ${age(forMs)}: each node keeps its old state, and records all commands${queries ? ' and queries' : ''}`,
     `  that takes twice the state and up to ${room} on disk; a node that records more can't be rewound`,
+    ...(queries ? ['  a query waits for the disk, as a command does: "queries: false" leaves queries out'] : []),
   ]
 }
 

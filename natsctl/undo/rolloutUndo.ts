@@ -51,7 +51,8 @@ const byInverse: WayBack = {
     const without = classUpgrades.find(({ inverse }) => !inverse)
     if (without === undefined) return
     const why = `class upgrade ${without.oldClass} → ${without.newClass} has no inverse`
-    throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}`)
+    const hint = without.rewind === undefined ? '' : ': "natsctl rollout rewind" goes back by what its nodes have recorded'
+    throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}${hint}`)
   },
   checkDone() {},
   lines: () => [],

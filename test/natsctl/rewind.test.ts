@@ -130,6 +130,14 @@ test('an upgrade that says no "rewind" is not rewound, nor one that an undo has 
   const nothing = await pages.run('rollout', 'rewind', '--yes')
   t.regex(nothing.stderr, /runs version 0: there is nothing to rewind$/m)
   const file = join(newDirectory(t), '1.upgrade')
+  const planned = await pages.run('upgrade', 'plan', join(samples, '08-rewind/upgrades/1-euros.ts'))
+  t.is(planned.code, 0, planned.stderr)
+  t.regex(planned.stdout, /^ {2}can be rewound for 24h0m: each node keeps its old state, and records all commands and queries$/m)
+  t.regex(planned.stdout, /^ {4}that takes twice the state and up to 1,000,000 operations or 256 MiB on disk; /m)
+  const plan = await pages.json('upgrade', 'plan', join(samples, '08-rewind/upgrades/1-euros.ts'))
+  t.deepEqual(plan.services[0].classUpgrades[0].rewind, {
+    ...{ forMs: 86_400_000, operations: 1_000_000, bytes: 268_435_456, queries: true },
+  })
   await pages.run('upgrade', 'build', join(samples, '02-pages-comments/upgrades/1-comments.ts'), '-O', file)
   await pages.run('upgrade', 'publish', file)
   const refused = await pages.run('rollout', 'rewind', '--yes')
