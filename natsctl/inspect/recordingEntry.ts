@@ -7,7 +7,7 @@ import type { NodeRow, Version } from 'theseus-actors'
 import { isSeen, isVersion, type Seen, type StatechartDescription } from 'theseus-actors/operator'
 
 /** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
-export interface RowEntry extends Pick<NodeRow, RowKey> {
+export interface RowEntry extends Pick<NodeRow, RowKey | 'group'> {
   readonly type: 'row'
   readonly at: number
 }
@@ -59,6 +59,7 @@ export function isEntry(value: unknown): value is RecordingEntry {
         ['nodeId', 'hostId', 'service', 'className', 'phase'].every((key) => typeof entry[key] === 'string') &&
         isVersion(entry.version) &&
         typeof entry.since === 'number' &&
+        (entry.group === undefined || typeof entry.group === 'string') &&
         typeof entry.alive === 'boolean'
       )
     case 'version':
@@ -86,6 +87,7 @@ export function isHeader(value: unknown): value is RecordingHeader {
 }
 
 export function rowEntry(row: NodeRow, at: number): RowEntry {
-  const { nodeId, hostId, service, className, version, phase, target, reason, since, alive } = row
-  return { type: 'row', at, nodeId, hostId, service, className, version, phase, target, reason, since, alive }
+  const { nodeId, hostId, service, className, version, phase, target, reason, since, alive, group } = row
+  const entry = { type: 'row', at, nodeId, hostId, service, className, version, phase, target, reason, since, alive } as const
+  return group === undefined ? entry : { ...entry, group }
 }

@@ -351,10 +351,12 @@ test('a host that is killed in one start after the other flips all back', async 
 
 test('two groups wait for their permits and hold none meanwhile that the other needs', async (t) => {
   const { system, host, group } = await grouped(t, { limit: { nodes: 1 } })
-  const other = await host.running.group('till-8', members)
+  // In another order, and a node alone that waits for a permit of one of the services.
+  const other = await host.running.group('till-8', { drawer: DrawerV1, till: TillV1 })
+  const alone = await host.node(DrawerV1, 'drawer1')
   await system.publish(toV2())
-  await Promise.all([group.reached(1), other.reached(1)])
-  t.deepEqual([group.version, other.version], [1, 1])
+  await Promise.all([group.reached(1), other.reached(1), alone.reached(1)])
+  t.deepEqual([group.version, other.version, alone.version], [1, 1, 1])
 })
 
 test('a group is kept: it starts with the members that it has, and these only with it', async (t) => {

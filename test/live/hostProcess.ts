@@ -7,6 +7,7 @@ import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
+import { VisitsV1 } from './visits.js'
 
 /** `flipped` is right after the flip; a phase is right when it begins. */
 export interface KillPoint {
@@ -21,6 +22,8 @@ export interface HostOrder {
   readonly redisUrl: string
   readonly directory: string
   readonly nodes: readonly string[]
+  /** Groups of pages and of visits. */
+  readonly groups?: readonly string[]
   readonly kill?: KillPoint
 }
 
@@ -40,6 +43,7 @@ const host = await createHost({
   },
 })
 for (const node of order.nodes) await host.node(PagesV1, node)
+for (const group of order.groups ?? []) await host.group(group, { pages: PagesV1, visits: VisitsV1 })
 process.on('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),

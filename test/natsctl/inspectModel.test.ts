@@ -16,7 +16,7 @@ import { versionOf } from '../../natsctl/inspect/page/lanesCanvas.js'
 import { byName, selectNodes } from '../../natsctl/inspect/page/nodeSelection.js'
 import { overview } from '../../natsctl/inspect/page/overview.js'
 import { groupOf, type PhaseGroup, phasesOf } from '../../natsctl/inspect/page/phaseGroups.js'
-import { phaseOf, Rollout, reasonOf } from '../../natsctl/inspect/page/rollout.js'
+import { phaseOf, Rollout, reasonOf, whatOf } from '../../natsctl/inspect/page/rollout.js'
 import { possible, stateAfter, stateOfPhase } from '../../natsctl/inspect/page/statechartState.js'
 import { chosenRange, spanLabel, ticks } from '../../natsctl/inspect/page/timeScale.js'
 import { bytesMax, Recording, saidMax } from '../../natsctl/inspect/recording.js'
@@ -54,6 +54,18 @@ test('phases that arrive late or twice find their place', (t) => {
       [40, 'draining', null],
     ],
   )
+})
+
+test('a member of a group is shown and found with its group, which its row names', (t) => {
+  const model = new Rollout()
+  const change = { nodeId: 'g_till', phase: 'current', target: null, reason: null, since: 1, alive: true }
+  model.apply([row({ ...change, group: 'g7' }), row({ ...change, nodeId: 'p2' })])
+  const [member, other] = [model.nodes.get('g_till')!, model.nodes.get('p2')!]
+  t.is(whatOf(member), 'Pages.v1, version 0 · service pages · group g7 · host h1')
+  t.is(whatOf(other), 'Pages.v1, version 0 · service pages · host h1')
+  t.deepEqual(selectNodes([member, other], { find: 'g7', groups: new Set(), order: 'name' }), [member])
+  t.true(isEntry(row({ ...change, group: 'g7' })))
+  t.false(isEntry(row({ ...change, group: 7 })))
 })
 
 test('a node whose host says nothing is known by its row; the host’s own word counts more', (t) => {

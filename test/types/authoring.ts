@@ -5,6 +5,7 @@
 import {
   asItIs,
   command,
+  createHost,
   defineUpgrade,
   eagerly,
   futureSO,
@@ -408,3 +409,15 @@ export class Desk extends NodeObject<object> {
     return await there.get('/a')
   }
 }
+async function groups(): Promise<void> {
+  const host = await createHost({ system: 'shop' })
+  const group = await host.group('g', { pages: PagesV1, ledger: LedgerV1 })
+  void [group.members.pages.version, group.members.ledger.chain]
+  // @ts-expect-error the group has no such member
+  void group.members.till
+  // @ts-expect-error a member ends with its group
+  await group.members.pages.stop()
+  // @ts-expect-error a member is a class
+  await host.group('h', { pages: 'Pages.v1' })
+}
+void groups

@@ -10,7 +10,7 @@ import { byId, element, setText } from './dom.js'
 import { shortJson } from './eventFormat.js'
 import { EventsView } from './eventsView.js'
 import { groupOf } from './phaseGroups.js'
-import { nowOf, phaseOf, type Rollout, type RolloutNode, reasonOf } from './rollout.js'
+import { nowOf, phaseOf, type Rollout, type RolloutNode, reasonOf, whatOf } from './rollout.js'
 import { possible, type StatechartState, seenByPhase, shortName, stateAfter, stateOfPhase } from './statechartState.js'
 import { spanLabel } from './timeScale.js'
 
@@ -76,9 +76,8 @@ export class NodePanel {
   }
 
   #showHead(rollout: Rollout, node: RolloutNode, now: number): void {
-    const { nodeId, className, version, hostId, service, alive } = node
-    setText(this.#name, nodeId)
-    setText(this.#what, `${className}, version ${version} · service ${service} · host ${hostId}${alive ? '' : ', not heard of'}`)
+    setText(this.#name, node.nodeId)
+    setText(this.#what, whatOf(node))
     const segment = nowOf(node)
     const since = segment === undefined ? '' : ` · for ${spanLabel(Math.max(1, now - segment.at))}`
     setText(this.#why, reasonOf(rollout, node) === undefined ? `current${since}` : `${reasonOf(rollout, node)}${since}`)

@@ -25,7 +25,8 @@ export function selectNodes(nodes: readonly RolloutNode[], { find, groups, order
   const shown = nodes.filter((node) => {
     if (groups.size > 0 && !groups.has(groupOf(phaseOf(node)))) return false
     if (words.length === 0) return true
-    const text = `${node.nodeId} ${node.service} ${node.className} ${node.hostId} v${node.version} ${phaseOf(node)}`.toLowerCase()
+    const { nodeId, service, className, group = '', hostId, version } = node
+    const text = `${nodeId} ${service} ${className} ${group} ${hostId} v${version} ${phaseOf(node)}`.toLowerCase()
     return words.every((word) => text.includes(word))
   })
   const compare = comparison(order)

@@ -22,6 +22,8 @@ export interface RolloutNode {
   className: string
   version: Version
   alive: boolean
+  /** The group that it is a member of, as its row has it. */
+  group?: string
   chain: readonly LinkSeen[]
   calls: readonly CallsSeen[]
   /** Oldest first. */
@@ -136,6 +138,7 @@ export class Rollout {
     const { hostId, service, className, version, alive } = entry
     const node = this.#of(entry)
     node.alive = alive
+    if (entry.group !== undefined) node.group = entry.group
     if (node.toldAt > entry.since) return
     if (node.service !== service) this.membership++
     Object.assign(node, { hostId, service, className, version })
@@ -207,4 +210,10 @@ export function byVersion(
     for (const [version, calls] of node.calls) of(version).calls += calls
   }
   return [...found].map(([version, counts]) => ({ version, ...counts })).sort((a, b) => b.version - a.version)
+}
+
+/** Its class and version, and what it belongs to. */
+export function whatOf({ className, version, service, group, hostId, alive }: RolloutNode): string {
+  const ofGroup = group === undefined ? '' : ` · group ${group}`
+  return `${className}, version ${version} · service ${service}${ofGroup} · host ${hostId}${alive ? '' : ', not heard of'}`
 }
