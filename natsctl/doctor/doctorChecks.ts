@@ -14,6 +14,7 @@ import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 import { type Check, failure, nameList, ok, warning } from './doctorCheck.js'
 import type { DatabaseFacts, DoctorFacts, Outcome, Skew } from './doctorFacts.js'
 import { neighbourChecks } from './doctorNeighbours.js'
+import { releasesCheck } from './doctorReleases.js'
 import {
   deafHosts,
   functionsCheck,
@@ -67,6 +68,7 @@ function withDatabase(facts: DoctorFacts, found: Outcome<DatabaseFacts>): readon
     ...probationChecks(database),
     clockCheck(facts, rows),
     softwareCheck(facts, rows),
+    ...releasesCheck(database.rows),
     reachCheck(facts, rows),
     troubleCheck(rows, facts.now),
     rolloutCheck(database, rows, facts.now),

@@ -10,6 +10,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlin
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { connect } from 'nats'
 import { connectOperator, isFault, type Operator } from 'theseus-actors'
 import { buildUpgrade } from 'theseus-actors/build'
 import { nats } from 'theseus-actors/nats'
@@ -17,6 +18,8 @@ import { newKey, signer } from 'theseus-actors/nkeys'
 import { redis } from 'theseus-actors/redis'
 import { release as releaseNow } from '../../core/base/formats.js'
 import { newestLevel } from '../../core/base/level.js'
+import { decode, encodeCall } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
 
@@ -116,6 +119,41 @@ async function refusedLevel(operator: Operator): Promise<string> {
   throw new Error('the level was raised over the head of a client that does not read it')
 }
 
+/** A call in envelope format 2, which a host of an older release does not read: it says so at once. */
+async function saidOfFormat2(url: string): Promise<string> {
+  const connection = await connect({ servers: url })
+  try {
+    const call: CallEnvelope = {
+      ...{
+        kind: kinds.call,
+        label: 0,
+        seq: 1,
+        method: 'get',
+        args: ['x'],
+        deadlineMs: 60_000,
+        caller: 'stranger',
+        incarnation: 1,
+      },
+      ...{
+        callerClass: 'Client',
+        callerVersion: 0,
+        origin: { system, host: 'stranger' },
+        expects: null,
+        path: null,
+        trace: null,
+      },
+      together: false,
+    }
+    const { data } = await connection.request(`theseus.${system}.node.s0`, encodeCall(call), { timeout: 30_000 })
+    const [answer] = decode(data)
+    return answer?.kind === kinds.fault
+      ? `a call in envelope format 2: ${answer.fault.code}: ${answer.fault.message}`
+      : 'it reads envelope format 2'
+  } finally {
+    await connection.close()
+  }
+}
+
 export async function rollReleases(older: string, say: (line: string) => void): Promise<Rolled> {
   const work = mkdtempSync(join(tmpdir(), 'theseus-roll-'))
   const [natsServer, redisServer] = await Promise.all([startNatsServer(), startRedisServer()])
@@ -172,6 +210,7 @@ export async function rollReleases(older: string, say: (line: string) => void): 
     await start('client', 'client-new', releaseNow)
     say(`all run release ${older}; clients of ${older} and ${releaseNow} call`)
     await load()
+    say(await saidOfFormat2(natsServer.url))
     await roll('h1', releaseNow)
     await load()
     await publish('1-tags')

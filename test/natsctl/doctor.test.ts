@@ -5,6 +5,7 @@ import type { NatsProbe } from 'theseus-actors/nats'
 import { nobodysMark, type TrustMark, type Trusts, trustMark } from '../../core/trust/trustMark.js'
 import { checksOf, doctorExitCode } from '../../natsctl/doctor/doctorChecks.js'
 import type { DatabaseFacts, DoctorFacts } from '../../natsctl/doctor/doctorFacts.js'
+import { releasesCheck } from '../../natsctl/doctor/doctorReleases.js'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf } from '../contracts/databaseContract.js'
@@ -64,6 +65,22 @@ function told(facts: DoctorFacts): readonly [number, ...string[]] {
     .map(({ check, status, found, advice }) => `${check} ${status}: ${found} → ${advice}`)
   return [doctorExitCode(checks), ...lines]
 }
+
+test('while a new release rolls through the system, the hosts of each release are named, and nothing is in trouble', (t) => {
+  const software = { release: '0.2.0', reads: {}, since: 0 }
+  const rows = [row('p1', { software }), row('p2', { software }), row('p3', { hostId: 'h2' }), row('p4', { hostId: 'h3' })]
+  t.deepEqual(releasesCheck(rows), [
+    {
+      ...{ check: 'releases', status: 'warning', found: '0.1.0: h2, h3; 0.2.0: h1', nodes: [] },
+      advice: 'roll on, or back, as you like: "natsctl system level" shows who has to be newer before the level is raised',
+    },
+  ])
+  t.deepEqual(releasesCheck(rows.slice(0, 2)), [])
+  t.deepEqual(releasesCheck([]), [])
+  const [code, ...lines] = told({ ...withDatabase({ rows }), hosts: ['h1', 'h2', 'h3'] })
+  t.is(code, 0)
+  t.true(lines.some((line) => line.startsWith('releases warning: 0.1.0: h2, h3; 0.2.0: h1')))
+})
 
 test('where all is well every check says so', (t) => {
   t.deepEqual(told(well), [0])
