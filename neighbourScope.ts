@@ -10,20 +10,24 @@ import { HostHistoryRestore } from './actors/history/hostHistoryRestore.js'
 import { UpgradeHistory } from './actors/history/upgradeHistory.js'
 import { UpgradeServerClient } from './actors/history/upgradeServerClient.js'
 import { Host } from './actors/host/host.js'
+import { dropOtherHistory, neighbourRestore } from './actors/neighbours/keptNeighbourHistory.js'
 import { Neighbour } from './actors/neighbours/neighbour.js'
-import { NeighbourServerClient, neighbourRestore } from './actors/neighbours/neighbourServerClient.js'
+import { NeighbourServerClient } from './actors/neighbours/neighbourServerClient.js'
 import { Neighbours } from './actors/neighbours/neighbours.js'
 import { SystemPin } from './actors/neighbours/systemPin.js'
 import { HostSession } from './actors/registration/hostSession.js'
 import { Journal } from './actors/state/journal.js'
-import { type NeighbourOptions, neighbourConnections } from './connections.js'
+import { firstLevelOf, type NeighbourOptions, neighbourConnections } from './connections.js'
 import { Fault, isFault } from './core/base/fault.js'
 import { nameLengthMax } from './core/base/ids.js'
+import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
 import { type Random, randomName } from './core/ports/random.js'
 import type { StateStore } from './core/ports/stateStore.js'
+import { checkTrust } from './core/trust/trust.js'
 import type { HostOptions } from './hostOptions.js'
 import { openScope } from './hostScope.js'
+import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import { storeUnder } from './transports/storeUnder.js'
 
 /** Opens them all; the host's `Neighbours` stops them. Throws why one can't be reached, with its name. */
@@ -54,6 +58,8 @@ async function openNeighbour(
   const kept = storeUnder(store, `neighbour/${system}/`)
   const { settings, telemetry } = options
   const connections = neighbourConnections(options, system, neighbour)
+  const trust = checkTrust(nkeySignatures, neighbour.trust, system)
+  await dropOtherHistory(kept, system, new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(connections)), observe)
   const { scope } = await openScope(
     {
       ...connections,
@@ -68,7 +74,9 @@ async function openNeighbour(
     { system: own.system, host: own.hostId },
   )
   scope.registerSingleton(UpgradeServerClient, NeighbourServerClient)
-  scope.register(HostHistoryRestore as never, { useValue: neighbourRestore(system, observe) })
+  scope.register(HostHistoryRestore as never, {
+    useValue: neighbourRestore(system, { verified: scope.resolve(tokens.verified), kept, observe }),
+  })
   scope.register(tokens.repository, { useValue: host.resolve(tokens.repository) })
   const clients = scope.resolve(Host)
   const { software } = scope.resolve(HostSession)

@@ -48,7 +48,7 @@ export interface NeighbourParts {
 }
 
 /** Classes that no upgrade of the neighbour names, and for which its history was asked. */
-const askedKeys = { of: (className: string) => `asked/${className}`, all: ['asked/', 'asked0'] as const }
+export const askedKeys = { of: (className: string) => `asked/${className}`, all: ['asked/', 'asked0'] as const }
 
 interface FoundLabel {
   readonly version: Version

@@ -338,6 +338,43 @@ test('a host of the shop starts again while the upgrade servers of the neighbour
   there.udb.away(false)
 })
 
+test('N4: a neighbour that begins another history is told of, and known by it from the next start on', async (t) => {
+  const { there, shop, stock, store, floor, sell } = await openBoth(t)
+  await there.publish(lampToV2())
+  await stock.reached(1)
+  const last = async () => (await sell()) && (await there.desk.ref(StockV1, 'stock1').askedBy()).at(-1)
+  await until(async () => (await last()) === 'till1 Till.v1 1', 'the shop has heard of the lamp')
+  await Promise.all([store.stop(), there.desk.stop(), there.stopServer()])
+  there.udb.empty()
+  const anew = await TestSystem.start(t, asking, deaths, { name: warehouse, clock: there.clock })
+  const neighbours = { [warehouse]: anew.asNeighbour() }
+  const again = await shop.host('floor', { state: floor.kill(), neighbours })
+  await (await anew.host('store')).node(StockV1, 'stock1')
+  await anew.publish(stockToV2())
+  await again.node(TillV1, 'till1')
+  const told = /^neighbour warehouse: neighbour warehouse has another history than the one that is known here/
+  await until(() => again.warnings().some((text) => told.test(text)), 'it is told of')
+  const third = await shop.host('floor', { state: again.kill(), neighbours })
+  t.true(third.warnings().some((text) => /is dropped: it has begun another one/.test(text)))
+  await third.node(TillV1, 'till1')
+  t.is(await codeOf(shop.desk.ref(TillV1, 'till1').sell()), 'answered "9 left"')
+  t.false(third.warnings().some((text) => told.test(text)))
+})
+
+test('N4: a kept history that the keys of a neighbour have not signed is dropped, and had anew', async (t) => {
+  const { there, shop, till, floor } = await openBoth(t)
+  await there.publish(stockToV2())
+  await shop.publish(tillToV2())
+  await till.reached(1)
+  const neighbours = { [warehouse]: { ...there.asNeighbour(), trust: [alice.publicKey] } }
+  const again = await shop.host('floor', { state: floor.kill(), neighbours })
+  t.true(
+    again.warnings().some((text) => /that was kept here is dropped: .*(sign|nobody)/.test(text)),
+    again.warnings().join(),
+  )
+  t.is(await codeOf(again.node(TillV1, 'till1')), 'upgrade.fetch')
+})
+
 test('a host starts while the transport of a neighbour is away, and calls it once it is there', async (t) => {
   const { there, shop, floor, sell } = await openBoth(t)
   t.is(await sell(), 'answered "9 left"')
