@@ -25,11 +25,20 @@ export interface RewindLimits {
 const operationsDefault = 1_000_000
 const bytesDefault = 256 * 1024 * 1024
 
-/** Undefined for what is none. */
+/** Undefined for what is none: the types hold back nobody who writes JavaScript. */
 export function rewindLimits(options: RewindOptions): RewindLimits | undefined {
+  if (typeof options !== 'object' || options === null) return undefined
   const { operations = operationsDefault, bytes = bytesDefault, queries = true } = options
-  const limits = { forMs: milliseconds(options.for), operations, bytes, queries }
+  const limits = { forMs: millisecondsOr(options.for), operations, bytes, queries }
   return isRewindLimits(limits) ? limits : undefined
+}
+
+function millisecondsOr(duration: Duration): number | undefined {
+  try {
+    return milliseconds(duration)
+  } catch {
+    return undefined
+  }
 }
 
 export function isRewindLimits(value: unknown): value is RewindLimits {

@@ -204,7 +204,10 @@ export function upgradeClass<
 function limitsOf(options: RewindOptions): RewindLimits {
   const limits = rewindLimits(options)
   if (limits !== undefined) return limits
-  throw new Fault('upgrade.invalid', "rewind: use { for: '24h', operations: 1_000_000 }, with numbers above 0")
+  throw new Fault(
+    'upgrade.invalid',
+    "rewind: use { for: '24h' }; operations and bytes are whole numbers above 0, queries is true or false",
+  )
 }
 
 type AnyInverse = Inverse<any, any, any, any, any, any, any>

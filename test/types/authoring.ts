@@ -206,6 +206,33 @@ export const good = upgradeClass({
   schedule: eagerly(),
 })
 
+export const rewindable = upgradeClass({
+  ...{ oldClass: PagesV1, newClass: PagesV2, futureSO: commentsAhead, pastSO: notNeeded, schedule: eagerly() },
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  rewind: { for: '24h', operations: 1_000_000, bytes: 2 ** 28, queries: false },
+})
+
+upgradeClass({
+  ...{ oldClass: PagesV1, newClass: PagesV2, futureSO: commentsAhead, pastSO: notNeeded, schedule: eagerly() },
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  // @ts-expect-error a rewind that does not say for how long
+  rewind: { operations: 1_000 },
+})
+
+upgradeClass({
+  ...{ oldClass: PagesV1, newClass: PagesV2, futureSO: commentsAhead, pastSO: notNeeded, schedule: eagerly() },
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  // @ts-expect-error a duration of no unit that there is
+  rewind: { for: '1 day' },
+})
+
+upgradeClass({
+  ...{ oldClass: PagesV1, newClass: PagesV2, futureSO: commentsAhead, pastSO: notNeeded, schedule: eagerly() },
+  transform: (old, future) => ({ pages: old.pages, comments: future.comments }),
+  // @ts-expect-error a field that there is not
+  rewind: { for: '24h', query: false },
+})
+
 export const thereAndBack = upgradeClass({
   oldClass: PagesV1,
   newClass: PagesV2,

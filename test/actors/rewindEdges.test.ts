@@ -1,0 +1,124 @@
+/** Rewinds in a row, beside others, and across what can come between (§8; W1 to W4). */
+import test, { type ExecutionContext } from 'ava'
+import type { RewoundSeen } from '../../core/inspection/rewoundSeen.js'
+import { until } from '../support/eventually.js'
+import { TestSystem } from '../support/testSystem.js'
+import { LedgerV1, type TillParts, TillV1, TillV3, toTillV2 } from './tillClasses.js'
+
+async function open(t: ExecutionContext, tills: readonly string[] = ['till'], settings = {}) {
+  const system = await TestSystem.start(t, { limit: { percent: 100 }, ...settings })
+  const host = await system.host('h1')
+  for (const till of tills) await host.node(TillV1, till)
+  await host.node(LedgerV1, 'ledger')
+  const { operator } = system.desk.running
+  const call = (version: number, method: string, ...args: readonly unknown[]): Promise<any> =>
+    operator.call({ node: tills[0]! }, method, args, { version })
+  const publish = async (parts: TillParts = {}) => system.publish(toTillV2(parts))
+  const reached = async (version: number, nodeId = tills[0]!) => {
+    await until(
+      async () =>
+        (await system.database.nodes()).some((row) => row.nodeId === nodeId && row.version >= version && row.phase === 'current'),
+      `${nodeId} is at version ${version}`,
+    )
+  }
+  const rewind = () => operator.undo({ rewind: true })
+  return { system, host, operator, call, publish, reached, rewind }
+}
+
+async function reportOf({ desk }: TestSystem, nodeId = 'till'): Promise<RewoundSeen> {
+  const parts: RewoundSeen[] = []
+  const stop = desk.running.operator.look(({ seen }) => parts.push(...seen.filter((each) => each.type === 'rewound')), {
+    types: ['rewound'],
+    nodes: [nodeId],
+  })
+  await until(() => parts.length > 0, 'the report')
+  stop()
+  return parts[0]!
+}
+
+test('an upgrade that was repaired wrongly is rewound as well, and the report is of that one alone', async (t) => {
+  const { system, call, publish, reached, rewind } = await open(t)
+  await publish()
+  await reached(1)
+  await call(1, 'pay', 200)
+  t.is(await rewind(), 2)
+  await reached(2)
+  t.is(await call(2, 'total'), 200)
+  // It counts twice as well.
+  await publish()
+  await reached(3)
+  await call(3, 'pay', 1)
+  await call(3, 'pay', 300)
+  t.is(await rewind(), 4)
+  await reached(4)
+  t.is(await call(4, 'total'), 501)
+  const report = await reportOf(system)
+  t.like(report, { target: 3, replayed: 2, differing: 1 })
+  t.is(report.differences[0]!.told, 801)
+  t.is(report.differences[0]!.now, 501)
+  // Repaired at last.
+  await publish({ newClass: TillV3 })
+  await reached(5)
+  t.is(await call(5, 'pay', 200), 701)
+})
+
+test('a node that has not flipped yet keeps its state, and passes the rewind without a replay', async (t) => {
+  const { system, operator, call, publish, reached, rewind } = await open(t, ['till', 'till-2'])
+  await operator.hold('till-2', 'not yet')
+  await publish()
+  await reached(1)
+  const second = (version: number, method: string, ...args: readonly unknown[]) =>
+    operator.call({ node: 'till-2' }, method, args, { version })
+  await call(1, 'pay', 200)
+  t.is(await second(1, 'pay', 200), 200)
+  t.is(await second(1, 'tip', 3), 3)
+  await rewind()
+  await operator.release('till-2')
+  await reached(2)
+  await reached(2, 'till-2')
+  t.deepEqual([await call(2, 'total'), await second(2, 'total'), await second(1, 'tips')], [200, 200, 3])
+  t.is((await reportOf(system)).replayed, 1)
+})
+
+test('a version that is final has no way back, and its recordings end', async (t) => {
+  const { system, host, operator, call, publish, reached, rewind } = await open(t)
+  await publish()
+  await reached(1)
+  await call(1, 'pay', 200)
+  t.is(await operator.finalize(1), 1)
+  const row = async () => (await system.database.nodes()).find(({ nodeId }) => nodeId === 'till')?.rewind
+  await until(async () => 'ended' in ((await row()) ?? {}), 'its recording has ended')
+  t.deepEqual(await row(), { ended: 'version 1 is final' })
+  await t.throwsAsync(rewind(), { code: 'upgrade.invalid', message: /version 1 is final/ })
+  await host.stop()
+  const store = await host.state.open()
+  t.deepEqual([...store.range('o/', 'o0')], [])
+  await store.close()
+})
+
+test('a rewind that is asked for after an undo by the inverse is refused: nothing is left to be replayed', async (t) => {
+  const { operator, publish, reached } = await open(t)
+  await publish()
+  await reached(1)
+  t.is(await operator.undo({ version: 1 }), 2)
+  await t.throwsAsync(operator.undo({ version: 1, rewind: true }), {
+    code: 'upgrade.conflict',
+    message: 'version 2 has undone version 1 by the inverse',
+  })
+  t.is(await operator.undo({ version: 1 }), 2)
+})
+
+test('the undo of a rewind brings the upgrade again with all that was replayed, and what came after', async (t) => {
+  const { operator, call, publish, reached, rewind } = await open(t)
+  await publish()
+  await reached(1)
+  await call(1, 'pay', 200)
+  await call(1, 'tip', 5)
+  await rewind()
+  await reached(2)
+  await call(2, 'pay', 10)
+  await call(1, 'tip', 1)
+  t.is(await operator.undo(), 3)
+  await reached(3)
+  t.deepEqual([await call(3, 'total'), await call(3, 'tips')], [210, 6])
+})
