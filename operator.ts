@@ -16,6 +16,7 @@ export { type AuditEntry, type AuditHead, auditPageMax, checkAudit, decodeAuditE
 export { type Uncovered, uncovered } from './core/control/auditCover.js'
 export { type Control, controlKey, isControl } from './core/control/control.js'
 export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/control/directive.js'
+export { checkNeeds } from './core/control/neededLevel.js'
 export { type Reader, readersOf, readersText } from './core/control/readers.js'
 export type { Doubt } from './core/control/standing.js'
 export type { Death } from './core/control/upgradeDatabase.js'

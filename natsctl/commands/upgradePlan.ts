@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Operator, ServiceLimit, Upgrade, Version } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
-import { reasonOf, usesBrought } from 'theseus-actors/operator'
+import { checkNeeds, reasonOf, usesBrought } from 'theseus-actors/operator'
 import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnableBundle.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
@@ -74,9 +74,21 @@ async function plan(source: string, flags: PlanFlags): Promise<ExitCode> {
     )
     const needs = needsOf(brought, neighbours)
     showPlan({ ...found, needs }, system, flags)
-    const isRefused = needs.some(({ trouble }) => trouble !== null)
+    const above = aboveLevel({ ...built.manifest, version }, history.level)
+    if (above !== undefined) note(above)
+    const isRefused = above !== undefined || needs.some(({ trouble }) => trouble !== null)
     return isRefused || isInTrouble(found) ? exitCodes.degraded : exitCodes.done
   })
+}
+
+/** Why the upgrade server would refuse it until the system's level is raised. */
+function aboveLevel(upgrade: Parameters<typeof checkNeeds>[0], level: VerifiedHistory['level']): string | undefined {
+  try {
+    checkNeeds(upgrade, level)
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
 }
 
 function isInTrouble({ absent, paused }: RolloutPlan): boolean {

@@ -87,6 +87,25 @@ test('a plan tells who goes, when, under which limit, what is refused and that t
   t.true((await host.operator.database.nodes()).every(({ phase }) => phase === 'current'))
 })
 
+test('an upgrade that needs a format above the system’s level is planned, and it is said that the level is raised first', async (t) => {
+  const run = runner(t)
+  await startSystem(t, ['p1'])
+  const module = upgradeWith(t, "atMost('all')")
+  const planned = await run('upgrade', 'plan', module)
+  t.is(planned.code, 3, planned.stderr)
+  const why = /version 1 needs runtime interface 2, and the system's level is 1: raise it with "natsctl system level --raise"/
+  t.regex(planned.stderr, why)
+  const file = join(newDirectory(t), '1.upgrade')
+  t.is((await run('upgrade', 'build', module, '--out', file)).code, 0)
+  const published = await run('upgrade', 'publish', file)
+  t.is(published.code, 1, published.stderr)
+  t.regex(published.stderr, why)
+  t.is((await run('system', 'level', '--raise', '--yes')).code, 0)
+  t.false((await run('upgrade', 'plan', file)).stderr.includes('the level'))
+  const again = await run('upgrade', 'publish', file)
+  t.is(again.code, 0, again.stderr)
+})
+
 test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) => {
   const run = runner(t)
   const { host, server } = await startSystem(t, ['p1', 'p2', 'p3', 'p4'])
