@@ -14,6 +14,7 @@ import type { GlobalFlags } from '../context/flags.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag, signerOf } from '../context/upgraderSeed.js'
 import { askHistory, knownHistory, printDoubt, verifiedColumn } from '../history/knownHistory.js'
+import { checkNeighbours } from '../history/neighbours.js'
 import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, restrictForms, show, showList } from '../output/forms.js'
@@ -73,7 +74,11 @@ async function build(source: string, flags: BuildFlags): Promise<ExitCode> {
   // Loaded here only: a bundler is much to load for listing nodes.
   const { encodeUpgradeFile } = await import('../build/upgradeFile.js')
   const built = await buildModule(source)
-  if (flags.check === true) await withOperator(flags, (operator, system) => explainNoServer(system, operator.check(built)))
+  if (flags.check === true)
+    await withOperator(flags, async (operator, system) => {
+      await explainNoServer(system, operator.check(built))
+      await checkNeighbours(built.manifest, system)
+    })
   const file = flags.out ?? `${basename(source, extname(source))}.upgrade`
   await writeAtomically(file, encodeUpgradeFile(built))
   const { manifest } = built

@@ -5,18 +5,20 @@
 import { connectOperator, isFault, type NodeRow, type Operator, type Version } from 'theseus-actors'
 import { nats } from 'theseus-actors/nats'
 import {
+  type Manifest,
   type NeededVersion,
   type NeighbourState,
   type NeighbourUse,
   neededVersion,
   systemOfPin,
   troubleWith,
+  usesBrought,
 } from 'theseus-actors/operator'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { callerName, redisFrom } from '../context/connection.js'
 import { type Target, targetOfSystem } from '../context/target.js'
-import { Failure } from '../output/exitCodes.js'
-import { oneLine } from '../output/output.js'
+import { exitCodes, Failure } from '../output/exitCodes.js'
+import { note, oneLine } from '../output/output.js'
 import { HistoryReader } from './knownHistory.js'
 
 const serverDeadlineMs = 3_000
@@ -102,6 +104,19 @@ export function needsOf(
     const trouble = troubleWith(by ?? 'this system', { system, className }, found) ?? null
     return { by, system, className, found, trouble, unknown: null }
   })
+}
+
+/** The check of an upgrade server before it installs the upgrade. Throws why it would be refused. */
+export async function checkNeighbours({ classUpgrades }: Pick<Manifest, 'classUpgrades'>, system: string): Promise<void> {
+  const brought = usesBrought(classUpgrades)
+  const neighbours = await findNeighbours(
+    brought.map((use) => use.system),
+    system,
+  )
+  const needs = needsOf(brought, neighbours)
+  const refused = needs.find(({ trouble }) => trouble !== null)
+  if (refused !== undefined) throw new Failure(exitCodes.error, `upgrade.neighbour: ${oneLine(needText(refused))}`)
+  for (const need of needs) if (need.unknown !== null) note(oneLine(needText(need)))
 }
 
 /** For people, in one line. */

@@ -65,7 +65,13 @@ test('plan, explain and doctor know which versions of neighbours are called, by 
     /\nrefused: Till\.v2 calls Stock\.v2 of warehouse, and no version of warehouse has that class: its newest is 0\. The upgrade of warehouse that brings Stock\.v2 must be published first\n/,
   )
 
+  const out = join(newDirectory(t), 'tills.upgrade')
+  const checked = await run('upgrade', 'build', shopModule, '--check', '--out', out)
+  t.is(checked.code, 1)
+  t.regex(checked.stderr, /upgrade\.neighbour: Till\.v2 calls Stock\.v2 of warehouse, and no version of warehouse has that class/)
+
   await publish(warehouse, 'warehouse-1-orders.js')
+  t.is((await run('upgrade', 'build', shopModule, '--check', '--out', out)).code, 0)
   const planned = await run('upgrade', 'plan', shopModule)
   t.is(planned.code, 0, planned.stderr)
   t.regex(planned.stdout, /\nTill\.v2 calls Stock\.v2 of warehouse: version 1 there, which lives\n/)
