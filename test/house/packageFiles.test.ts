@@ -1,7 +1,7 @@
 /**
  * The package holds all that its entries import: what is missing there is missed only where it is installed.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -47,12 +47,21 @@ test('all that the entries of the package import is in the package', (t) => {
   )
 })
 
-test('the documents that the README links to are in the package', (t) => {
-  const links = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\]\((docs\/[^)#]+)/g)].map(([, path]) => path!)
-  t.true(links.length > 5)
-  t.deepEqual(
-    links.filter((path) => !existsSync(join(root, path))),
-    [],
+/** A whole folder, or one file. */
+const isPacked = (path: string) => files.some((each) => path === each || path.startsWith(`${each}/`))
+
+test('the pages of the package link to files of the package', (t) => {
+  const always = ['README.md', 'LICENSE', 'package.json']
+  const pages = globSync('**/*.md', { cwd: root, exclude: ['node_modules', 'dist'] }).filter(
+    (page) => page === 'README.md' || isPacked(page),
   )
-  t.true(files.includes('docs'))
+  t.true(pages.length > 20, `${pages}`)
+  const missing = pages.flatMap((page) => {
+    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!\w+:)([^)#\s]+)/g)].map(([, link]) => link!)
+    const found = links.map((link) => relative(root, resolve(root, dirname(page), link)))
+    return found
+      .filter((path) => !existsSync(join(root, path)) || !(always.includes(path) || isPacked(path)))
+      .map((path) => `${page}: ${path}`)
+  })
+  t.deepEqual(missing, [])
 })
