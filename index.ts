@@ -42,7 +42,15 @@ export type { NodeFacts, NodeFilter } from './core/model/nodeFilter.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote, type StateOf } from './core/model/nodeObject.js'
 export type { NodeRow, NodeStatus } from './core/model/nodeRow.js'
 export { asItIs, type MakeRecord, type Records } from './core/model/recordTransform.js'
-export { futureSO, type InitialCollections, none, notNeeded, pastSO, type SimulationThis } from './core/model/simulation.js'
+export {
+  futureSO,
+  type InitialCollections,
+  type KeptCollections,
+  none,
+  notNeeded,
+  pastSO,
+  type SimulationThis,
+} from './core/model/simulation.js'
 export type { TableEntries } from './core/model/tables.js'
 export type { Signer } from './core/ports/signatures.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'

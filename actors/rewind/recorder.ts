@@ -14,6 +14,7 @@ import { pack } from '../../core/wire/codec.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
 import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
+import type { Mailbox } from '../serving/mailbox.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import { sweepRange, sweepStateSlots } from '../state/transformRun.js'
@@ -30,6 +31,7 @@ export interface RecorderServices {
 /** The parts of its node that a recorder needs. */
 export interface RecordedNode {
   readonly state: NodeState
+  readonly mailbox: Pick<Mailbox, 'turn'>
   readonly recordStore: { readonly record: NodeRecord; write(record: NodeRecord): void }
   /** The way back is closed: the upgrade database is to hear of it. */
   recordingEnded(): void
@@ -41,6 +43,8 @@ export interface BegunCall {
   readonly caller: CallerInfo
   readonly isOfTimer: boolean
 }
+
+const timeIsOver = 'the time that the upgrade gives for a rewind is over'
 
 /** A clock's timers take no longer wait. */
 const waitMsMax = 2 ** 31 - 1
@@ -66,8 +70,9 @@ export class Recorder implements OperationKeeper {
     this.#waitForEnd()
   }
 
-  get isOver(): boolean {
-    return this.#isOver
+  /** Whether it goes on with this recording: the one before may be another upgrade's. */
+  records({ target }: Recording): boolean {
+    return !this.#isOver && this.recording.target === target
   }
 
   /** The operation that runs now, if it is recorded. */
@@ -97,7 +102,7 @@ export class Recorder implements OperationKeeper {
     const { recording, services, node } = this
     const encoded = operation.encoded(this.#bytes)
     if (operation.isTooLarge) this.end('an operation was too large to be recorded')
-    else if (services.clock.now() >= recording.untilMs) this.#endInTime()
+    else if (services.clock.now() >= recording.untilMs) this.end(timeIsOver)
     else if (this.#count >= recording.operationsMax) this.end(`more than ${recording.operationsMax} operations since the flip`)
     else if (this.#bytes + encoded.length > recording.bytesMax)
       this.end(`more than ${recording.bytesMax} bytes of operations since the flip`)
@@ -122,10 +127,13 @@ export class Recorder implements OperationKeeper {
 
   /** More versions are final: nobody goes back from those. */
   versionsOver(final: number): void {
-    if (final >= this.recording.target) this.end(`version ${this.recording.target} is final`)
+    if (final >= this.recording.target) this.#endBetweenCalls(`version ${this.recording.target} is final`)
   }
 
-  /** Nobody can go back any more. Keeps the reason, and sweeps what was kept. */
+  /**
+   * Nobody can go back any more. Keeps the reason, and sweeps what was kept. To be called in a turn of the
+   * mailbox.
+   */
   end(reason: string): void {
     if (this.#isOver) return
     this.stop()
@@ -143,15 +151,20 @@ export class Recorder implements OperationKeeper {
     })
   }
 
-  #endInTime(): void {
-    this.end('the time that the upgrade gives for a rewind is over')
+  /** Not while an upgrade moves the node's record. */
+  #endBetweenCalls(reason: string): void {
+    this.node.mailbox
+      .turn(() => this.end(reason))
+      .catch((error) => {
+        this.services.observe({ type: 'warning', message: `${this.#nodeId}: its recording has not ended`, error })
+      })
   }
 
   #waitForEnd(): void {
     const { clock } = this.services
     const leftMs = this.recording.untilMs - clock.now()
     this.#cancel = clock.after(Math.max(0, Math.min(leftMs, waitMsMax)), () => {
-      if (clock.now() >= this.recording.untilMs) this.#endInTime()
+      if (clock.now() >= this.recording.untilMs) this.#endBetweenCalls(timeIsOver)
       else this.#waitForEnd()
     })
   }

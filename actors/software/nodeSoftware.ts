@@ -119,7 +119,9 @@ export class NodeSoftware {
 
   /** Makes the object over a generation's state, without starting it. */
   make(generation: Generation): RunningObject {
-    return this.#make(generation, this.#around())
+    // One that is to be checked is recorded by nobody: the record does not name its generation yet.
+    const isCurrent = generation === this.recordStore.record.generation
+    return this.#make(generation, isCurrent ? this.#around() : this.node)
   }
 
   #make(generation: Generation, around: ObjectEnvironment): RunningObject {
@@ -141,7 +143,7 @@ export class NodeSoftware {
   #around(): ObjectEnvironment {
     const { rewind, generation } = this.recordStore.record
     const isRecorded = rewind?.phase === 'recording' && rewind.target === generation.version
-    if (this.#recorder !== undefined && (!isRecorded || this.#recorder.isOver)) this.#stopRecording()
+    if (!isRecorded || this.#recorder?.records(rewind) === false) this.#stopRecording()
     if (!isRecorded) return this.node
     if (this.#recorder === undefined) {
       const { recordStore, node } = this
@@ -149,7 +151,11 @@ export class NodeSoftware {
         this.#stopRecording()
         if (node.phase === 'current') node.report('current', null, null)
       }
-      this.#recorder = new Recorder(this.services, { state: node.state, recordStore, recordingEnded: ended }, rewind)
+      this.#recorder = new Recorder(
+        this.services,
+        { state: node.state, mailbox: node.mailbox, recordStore, recordingEnded: ended },
+        rewind,
+      )
       this.#recorded = new RecordedEnvironment(node, this.#recorder)
     }
     return this.#recorded!

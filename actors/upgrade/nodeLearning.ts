@@ -4,15 +4,13 @@
  * that version are installed, and is then answered.
  */
 
-import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
+import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { keys } from '../../core/model/nodeRecord.js'
-import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
+import { isSO, type Simulation } from '../../core/model/simulation.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import { isLeftBehind, learned, withoutDeadVersions } from '../../core/upgrade/generations.js'
-import { pack } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
@@ -23,6 +21,7 @@ import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox, Turn } from '../serving/mailbox.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
+import { futureBeginning } from '../state/futureBeginning.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import { sweepStateSlots } from '../state/transformRun.js'
@@ -194,7 +193,9 @@ export class NodeLearning {
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     const next = learned(recordStore.record, version, hasFutureSO, kind)
     if (next === undefined) return
-    if (next.made !== undefined) journal.write(keys.root(next.record.nodeId, next.made), initialOf(futureSO as Simulation), state)
+    const from = { record: recordStore.record, lineage: recordStore.lineage(classes), state }
+    for (const made of next.made)
+      for (const [key, value] of futureBeginning(futureSO as Simulation, made, version, from)) journal.write(key, value, state)
     recordStore.write(next.record)
     software.rebuildChain()
   }
@@ -285,14 +286,5 @@ export class NodeLearning {
   /** Those that have been answered meanwhile. */
   #dropRefused(): void {
     this.#held = this.#held.filter((call) => !call.isRefused)
-  }
-}
-
-/** A future-SO that can't begin does not fit, like any other part of an upgrade. */
-function initialOf(futureSO: Simulation): Uint8Array {
-  try {
-    return pack(futureSO.initial(undefined, noCollections), 'the future-SO’s initial state')
-  } catch (error) {
-    throw new Fault('upgrade.invalid', `the future-SO's initial() failed: ${reasonOf(error)}`, {}, { cause: error })
   }
 }

@@ -131,6 +131,21 @@ export interface Simulation {
   readonly initial: (old: any, collections: InitialCollections) => object | Promise<object>
   /** Which of its own collections begin with records made of the old object's, one by one (§8). */
   readonly records: RecordRules | null
+  /** Where a future-SO may begin instead (W5); null: with `initial`. */
+  readonly initialFrom: KeptInitial | null
+}
+
+/** The beginning of a future-SO whose predecessor was undone (§8: "undo an upgrade, fix it"). */
+export interface KeptInitial {
+  /** The class of the version that was undone, as the predecessor simulates it. */
+  readonly className: string
+  readonly state: (kept: any, collections: KeptCollections) => object
+}
+
+/** The collections of a future-SO that begins with the state of another one. */
+export type KeptCollections = Pick<InitialCollections, 'own'> & {
+  /** Those of the SO that was undone. */
+  kept(name: string): ReadonlyCollection<any>
 }
 
 /** An SO of `New` on top of `Old`, with its state's type. */
@@ -193,7 +208,22 @@ export function futureSO<
   Delegated extends CanDelegate<New, Old> = never,
   Refused extends CanRefuse<New> = never,
   State extends object = Record<never, never>,
->(parts: SimulationParts<New, Old, Delegated, Refused, State> & { readonly initial?: () => State }): FutureSO<New, Old, State> {
+  Kept = object,
+>(
+  parts: SimulationParts<New, Old, Delegated, Refused, State> & {
+    readonly initial?: () => State
+    /**
+     * The state to begin with on nodes that have gone back from an upgrade which brought `so` (§8). It is
+     * made of the state that `so` has kept there, so nothing is lost that only the undone version knew. Other
+     * nodes begin with `initial`. It runs between two calls, with at most 100,000 records: more reject the
+     * upgrade.
+     */
+    readonly initialFrom?: {
+      readonly so: FutureSO<any, Old, Kept>
+      readonly state: (kept: Readonly<Kept>, collections: KeptCollections) => State
+    }
+  },
+): FutureSO<New, Old, State> {
   return simulation('futureSO', parts) as FutureSO<New, Old, State>
 }
 
@@ -230,6 +260,7 @@ function simulation(
     methods: object
     initial?: (old: any, collections: InitialCollections) => object | Promise<object>
     records?: Records<any, any>
+    initialFrom?: { readonly so: Simulation; readonly state: (kept: any, collections: KeptCollections) => object }
   },
 ): Simulation {
   for (const part of ['simulates', 'over'] as const) {
@@ -244,9 +275,15 @@ function simulation(
     methods: (parts.methods ?? {}) as Simulation['methods'],
     initial: parts.initial ?? (() => ({})),
     records: recordRules(parts.records, `${role}.records`),
+    initialFrom: parts.initialFrom === undefined ? null : keptInitial(parts.initialFrom),
   }
   checkCoverage(made)
   return made
+}
+
+function keptInitial({ so, state }: { readonly so: Simulation; readonly state: KeptInitial['state'] }): KeptInitial {
+  if (isSimulation(so, 'futureSO') && typeof state === 'function') return { className: so.simulates.className, state }
+  throw new Fault('upgrade.invalid', 'futureSO.initialFrom: use { so: theSOThatWasUndone, state: (kept) => ({ … }) }')
 }
 
 /**

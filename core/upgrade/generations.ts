@@ -88,25 +88,36 @@ export function firstNeeded(oldest: Version, final: Version, newest: Version, is
 }
 
 /**
- * "The UM installs the class upgrade's future-SO" (§3): the record that knows `version`, and the slot of
- * the future-SO's state if it needs a new one. Undefined where `version` is not the one after the newest.
+ * "The UM installs the class upgrade's future-SO" (§3): the record that knows `version`, and the slots of
+ * the future-SO's state that it needs anew. Undefined where `version` is not the one after the newest.
  */
 export function learned(
   record: NodeRecord,
   version: Version,
   hasFutureSO: boolean,
   { isUndo: undoes, takesBack }: UpgradeKind,
-): { readonly record: NodeRecord; readonly made: StateSlot | undefined } | undefined {
+): { readonly record: NodeRecord; readonly made: readonly StateSlot[] } | undefined {
   if (record.newest !== version - 1) return undefined
   const { generation } = record
   const of = proxyVersion(version, undoes)
   // The state that stands for an undo is there already, but where the undone version was rejected when it
   // came for the first time.
   const isThere = takesBack || of === generation.version || generation.simulations[of] !== undefined
-  if (!hasFutureSO || isThere) return { record: { ...record, newest: version }, made: undefined }
+  if (!hasFutureSO || isThere) return { record: { ...record, newest: version }, made: [] }
   const made = stateSlot(generation.number, of)
   const simulations = { ...generation.simulations, [of]: made }
-  return { record: { ...record, newest: version, generation: { ...generation, simulations } }, made }
+  const known = { ...record, newest: version, generation: { ...generation, simulations } }
+  const recording = record.rewind?.phase === 'recording' ? keptWith(record.rewind, of) : undefined
+  if (recording === undefined) return { record: known, made: [made] }
+  return { record: { ...known, rewind: recording }, made: [made, recording.kept.simulations[of]!] }
+}
+
+/** A replay goes through the new future-SO as well: its state begins in the kept generation too. */
+function keptWith(recording: Recording, of: Version): Recording | undefined {
+  const { kept } = recording
+  if (of === kept.version || kept.simulations[of] !== undefined) return undefined
+  const simulations = { ...kept.simulations, [of]: stateSlot(kept.number, of) }
+  return { ...recording, kept: { ...kept, simulations } }
 }
 
 /**

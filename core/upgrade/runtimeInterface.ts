@@ -4,7 +4,7 @@
  *
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
- *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`
+ *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
@@ -34,7 +34,8 @@ export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number 
     return (
       schedule.takesAll === true ||
       classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
-      methods.some((method) => readsCaller(method) || setsTimer(method))
+      methods.some((method) => readsCaller(method) || setsTimer(method)) ||
+      (isSO(futureSO) && futureSO.initialFrom !== null)
     )
   })
   return needsSecond ? secondInterface : firstInterface

@@ -45,9 +45,18 @@ export class ExecutionOracle {
   readonly #left = new Map<string, string>()
   readonly #troubled = new Set<string>()
 
+  readonly #replaying = new Set<string>()
+
   constructor(private readonly world: ExecutionOracleContext) {}
 
+  /** Whether what the node does now has been done before: it is carried out again, and nobody is told. */
+  replays(nodeId: string, isReplaying: boolean): void {
+    if (isReplaying) this.#replaying.add(nodeId)
+    else this.#replaying.delete(nodeId)
+  }
+
   begins(nodeId: string, op: string): void {
+    if (this.#replaying.has(nodeId)) return
     if (!this.world.isAlive(nodeId) || this.#isElsewhere(nodeId, op)) return
     this.world.begins(nodeId, op)
     for (const [other, outer] of this.#outer)
@@ -63,6 +72,7 @@ export class ExecutionOracle {
   }
 
   ends(nodeId: string, op: string): void {
+    if (this.#replaying.has(nodeId)) return
     if (!this.world.isAlive(nodeId)) return
     const running = this.#runningOn(nodeId)
     const at = running.lastIndexOf(op)
@@ -76,6 +86,7 @@ export class ExecutionOracle {
   }
 
   ticked(nodeId: string): void {
+    if (this.#replaying.has(nodeId)) return
     if (this.world.isAlive(nodeId)) this.world.ticked(nodeId)
   }
 
@@ -86,6 +97,7 @@ export class ExecutionOracle {
 
   /** The node's process is gone: what ran there runs no more. */
   died(nodeId: string): void {
+    this.#replaying.delete(nodeId)
     this.#running.delete(nodeId)
   }
 

@@ -40,6 +40,8 @@ export interface Observed {
   node(nodeId: string): { readonly plan: NodePlan; readonly handle: RunningNode | undefined } | undefined
   /** This host knows that another is to have the node. */
   leaves(nodeId: string, host: string): void
+  /** Whether the node is about to carry out once more what it has done. */
+  replays(nodeId: string, isReplaying: boolean): void
   trace(line: string): void
   violated(rule: string, what: string): void
 }
@@ -60,6 +62,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       const concern = target === null ? 'itself' : concernOf(world.plan, node.plan, target)
       // A group needs no permits to go past an upgrade that concerns none of its members.
       if (concern !== 'neither' || !isOfStage(phase, 'changing')) world.limits.observed(event, node.plan.service, concern)
+      world.replays(nodeId, phase === 'transforming' && target !== null && world.plan.upgrades[target - 1]?.rewinds === true)
       world.events.phase(nodeId, phase, world.time.elapsedMs)
       world.controls.phase(nodeId, phase, target, concern)
       world.retries.phase(nodeId, phase, target)
@@ -77,6 +80,11 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
     }
     case 'flipped':
       world.trace(`${event.nodeId} flips to ${event.version}, ${event.className}`)
+      return
+    case 'rewound':
+      world.trace(`${event.nodeId} has replayed ${event.replayed} operations for version ${event.version}`)
+      if (event.differing > 0)
+        world.violated('W3', `${event.differing} of ${event.replayed} operations of ${event.nodeId} did not end as before`)
       return
     case 'learned':
       world.trace(`${host} learns of version ${event.version}`)

@@ -79,7 +79,9 @@ export class Operators {
 
   #install(running: RunningHost, version: Version): Promise<Version> {
     const built = this.built[version - 1]
-    return built === undefined ? running.operator.undo({ version: version - 1 }) : running.publish(built, { asVersion: version })
+    if (built !== undefined) return running.publish(built, { asVersion: version })
+    const rewind = this.world.plan.upgrades[version - 1]!.rewinds === true
+    return running.operator.undo({ version: version - 1, rewind })
   }
 
   /**

@@ -77,6 +77,8 @@ export interface ClassUpgradePlan {
   readonly isWatched: boolean
   /** The nodes that it is restricted to (§2), by id; null: all. */
   readonly only: readonly string[] | null
+  /** Its nodes keep what was before the flip, and record what they do. */
+  readonly isRecorded?: true
   readonly troubles: {
     readonly schedule: Trouble
     readonly transform: Trouble
@@ -92,6 +94,8 @@ export interface ClassUpgradePlan {
 export interface UpgradePlan {
   /** It undoes the upgrade before it, and is made of it (`undos.ts`). */
   readonly undoes: boolean
+  /** The undo is a rewind (§8). */
+  readonly rewinds?: true
   /** Whether its rollout pauses itself when a node is in trouble. */
   readonly isGated: boolean
   readonly classUpgrades: readonly ClassUpgradePlan[]

@@ -12,6 +12,7 @@ import { type Habit, usualHabits } from './code/habits.js'
 import { always, type Dimension } from './operations/dimensions.js'
 import { withGroup } from './operations/groupPlan.js'
 import { dimensionsDrawn, operationSteps, stepsPlayed } from './operations/operationGenerator.js'
+import { withRewinds } from './operations/rewinds.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { PlanRandom } from './planRandom.js'
 import { upgradesOf } from './upgradeGenerator.js'
@@ -84,7 +85,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   const operated = { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }
   const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
   const plan = withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
-  return drawn.includes('groups') ? withGroup(plan) : plan
+  return withRewinds(drawn.includes('groups') ? withGroup(plan) : plan)
 }
 
 /** Apart from what the running world draws from the same seed. */

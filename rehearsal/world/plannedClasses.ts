@@ -92,6 +92,8 @@ export function plannedClassesOf(plan: Plan, oracle: ExecutionOracle): PlannedCl
       schedule: troubledSchedule(upgrade, oldSpec, oracle, version),
       ...(only === null ? {} : { only: { nodes: only } }),
       ...timeouts,
+      // All that was done since takes its time once more.
+      ...(upgrade.isRecorded ? { rewind: { for: '1h' }, transformTimeout: 30_000 } : {}),
     }
     return upgradeClass(parts as never)
   }

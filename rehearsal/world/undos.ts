@@ -31,7 +31,8 @@ export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
 /** The same upgrades, each undo made of what it undoes now. */
 export function withUndos(upgrades: readonly UpgradePlan[]): readonly UpgradePlan[] {
   const made: UpgradePlan[] = []
-  for (const upgrade of upgrades) made.push(upgrade.undoes ? undoOf(made) : upgrade)
+  for (const upgrade of upgrades)
+    made.push(upgrade.undoes ? { ...undoOf(made), ...(upgrade.rewinds ? { rewinds: true } : {}) } : upgrade)
   return made
 }
 

@@ -261,6 +261,10 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     return startDuplicateNode(this, nodeId, host)
   }
 
+  replays(nodeId: string, isReplaying: boolean): void {
+    this.#oracle.replays(nodeId, isReplaying)
+  }
+
   // --- What processes, objects and the oracle ask
 
   violated(rule: string, what: string): void {

@@ -20,6 +20,7 @@ import {
   TillV1,
   toRingV2,
   toTillV2,
+  toTillV3,
 } from './tillClasses.js'
 
 async function open(t: ExecutionContext, parts: TillParts = {}, settings = {}, till = 'till') {
@@ -365,6 +366,35 @@ test('only the newest upgrade can be rewound, once, and only one whose class upg
   await system.desk.running.operator.undo()
   await node.reached(2)
   t.regex(await messageOf(rewind()), /can't be rewound: it takes back what version 1 brought/)
+})
+
+test('W5: the repaired upgrade begins with what only the undone version knew; a node that never had it begins anew', async (t) => {
+  const { system, host, node, call, upgrade, rewind } = await open(t)
+  await upgrade()
+  await call(1, 'tip', 3)
+  await call(1, 'thank', 'ann', 'for the change')
+  await rewind()
+  await node.reached(2)
+  t.is(await call(1, 'tip', 4), 7)
+  await system.publish(toTillV3())
+  await node.reached(3)
+  t.deepEqual([await call(3, 'tips'), await call(3, 'thanks')], [7, ['ann: for the change']])
+  const young = await host.node(TillV1, 'young')
+  await young.reached(3)
+  t.is(await system.desk.running.operator.call({ node: 'young' }, 'tips', [], { version: 3 }), 0)
+})
+
+test('W5: what the undone version knew is there as soon as the repaired one is learned', async (t) => {
+  const { system, node, call, upgrade, rewind } = await open(t)
+  await upgrade()
+  await call(1, 'tip', 3)
+  await rewind()
+  await node.reached(2)
+  await system.desk.running.operator.hold('till', 'a test looks at it')
+  await system.publish(toTillV3())
+  await until(() => node.chain.some(({ role, version }) => role === 'futureSO' && version === 3), 'it is learned')
+  t.is(await call(3, 'tip', 1), 4)
+  t.is(await call(1, 'tips'), 3)
 })
 
 async function messageOf(failing: Promise<unknown>): Promise<string> {

@@ -95,7 +95,10 @@ export class TillV1 extends NodeObject<{ total: number; starts: number; rings: n
 }
 
 /** Counts what is paid above 100 twice, and takes refunds that it should not. */
-export class TillV2 extends NodeObject<{ total: number; starts: number; rings: number; tips: number }, { sales: Sale }> {
+export class TillV2 extends NodeObject<
+  { total: number; starts: number; rings: number; tips: number },
+  { sales: Sale; thanks: string }
+> {
   static override readonly className: string = 'Till.v2'
   static override readonly calls = [LedgerV1]
   static override initial() {
@@ -146,6 +149,14 @@ export class TillV2 extends NodeObject<{ total: number; starts: number; rings: n
   @query tips(): number {
     return this.state.tips
   }
+
+  @command thank(name: string, text: string): void {
+    this.collection('thanks').put(name, text)
+  }
+
+  @query thanks(): string[] {
+    return [...this.collection('thanks').entries()].map(([name, text]) => `${name}: ${text}`)
+  }
 }
 
 /** Version 2, repaired. */
@@ -170,8 +181,66 @@ export const tipsAhead = futureSO({
     tips() {
       return this.state.tips
     },
+    thank(name, text) {
+      this.collection('thanks').put(name, text)
+    },
+    thanks() {
+      return [...this.collection('thanks').entries()].map(([name, text]) => `${name}: ${text}`)
+    },
   },
 })
+
+/** Begins with what the first try knew. */
+const tipsAgain = futureSO({
+  simulates: TillV3,
+  over: TillV1,
+  initial: () => ({ given: 0 }),
+  initialFrom: {
+    so: tipsAhead,
+    state: (kept, { kept: all, own }) => {
+      for (const [name, text] of all('thanks').entries()) own('thanks').put(name, text)
+      return { given: kept.tips }
+    },
+  },
+  delegates: both,
+  methods: {
+    tip(amount) {
+      return (this.state.given += amount)
+    },
+    tips() {
+      return this.state.given
+    },
+    thank(name, text) {
+      this.collection('thanks').put(name, text)
+    },
+    thanks() {
+      return [...this.collection('thanks').entries()].map(([name, text]) => `${name}: ${text}`)
+    },
+  },
+})
+
+/** The upgrade, repaired. */
+export function toTillV3(): Upgrade {
+  return defineUpgrade({
+    title: 'Tips, repaired',
+    gate: 'open',
+    classUpgrades: [
+      upgradeClass({
+        oldClass: TillV1,
+        newClass: TillV3,
+        futureSO: tipsAgain,
+        pastSO: notNeeded,
+        transform: async (old, future, { carry, future: made, next }) => {
+          await carry('sales')
+          for (const [name, text] of made('thanks').entries()) next('thanks').put(name, text)
+          return { ...old, tips: future.given }
+        },
+        rewind: { for: '1h' },
+        schedule: eagerly(),
+      }),
+    ],
+  })
+}
 
 export interface TillParts {
   readonly rewind?: RewindOptions | null
@@ -193,8 +262,9 @@ export function toTillV2({ rewind = { for: '1h' }, inverse, newClass = TillV2, l
         futureSO: { ...tipsAhead, simulates: newClass },
         pastSO: notNeeded,
         ...(collections as object),
-        transform: async (old, future, { carry }) => {
+        transform: async (old, future, { carry, future: made, next }) => {
           if (!lazy) await carry('sales')
+          for (const [name, text] of made('thanks').entries()) next('thanks').put(name, text)
           return { ...old, tips: future.tips }
         },
         ...(inverse === false

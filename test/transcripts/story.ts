@@ -125,7 +125,7 @@ export class Story {
     const kind = { isUndo: this.#undoes(version), takesBack: takesBack((of) => this.#undoes(of), version) }
     const next = learned(node.record, version, futureSO !== undefined && isSO(futureSO), kind)
     if (next === undefined) return `${id} knows version ${node.record.newest}: the versions between are learned first`
-    if (next.made !== undefined) node.disk.add(next.made)
+    for (const made of next.made) node.disk.add(made)
     node.record = next.record
     return this.#describe(id)
   }

@@ -93,6 +93,27 @@ export const commentsAhead = futureSO({
 futureSO({
   simulates: PagesV2,
   over: PagesV1,
+  initial: () => ({ remarks: 0 }),
+  initialFrom: { so: commentsAhead, state: (kept) => ({ remarks: Object.keys(kept.comments).length }) },
+  delegates: ['put', 'get'],
+  refuses: ['remove', 'comments'],
+  methods: { comment(url, text) {} },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
+  initial: () => ({ remarks: 0 }),
+  // @ts-expect-error the SO that was undone has kept no such field
+  initialFrom: { so: commentsAhead, state: (kept) => ({ remarks: kept.remarks }) },
+  delegates: ['put', 'get'],
+  refuses: ['remove', 'comments'],
+  methods: { comment(url, text) {} },
+})
+
+futureSO({
+  simulates: PagesV2,
+  over: PagesV1,
   // @ts-expect-error a delegate that the next class does not have
   delegates: ['put', 'get', 'comment'],
   refuses: ['remove'],

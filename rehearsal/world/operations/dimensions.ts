@@ -41,6 +41,8 @@ export const dimensions = {
   lostMoves: 'always',
   /** A ledger and a teller of one host are a group: they go through every version together. */
   groups: 'always',
+  /** Undos that are rewinds: nodes restore the state of before the flip, and do again what was done since. */
+  rewinds: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

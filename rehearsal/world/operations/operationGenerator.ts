@@ -19,15 +19,14 @@ export interface Operated {
 
 /** The share of plans that go through a dimension. */
 const share = 0.25
-/** Added late, and so seldom that the plans of most seeds are as before. */
-const lateShare = 0.04
-const groupShare = 0.12
+/** Of those added late: the plans of most seeds are as before. Half of them have an undo to be a rewind. */
+const shares: Partial<Record<Dimension, number>> = { lostMoves: 0.04, groups: 0.12, rewinds: 0.9 }
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
 
 /** Which of the dimensions asked for a plan goes through. */
 export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): readonly Dimension[] {
-  const shareOf = (dimension: Dimension) => (dimension === 'lostMoves' ? lateShare : dimension === 'groups' ? groupShare : share)
+  const shareOf = (dimension: Dimension) => shares[dimension] ?? share
   const drawn = names.filter((dimension) => asked.has(dimension) && randomOf(seed, dimension, 6_000).chance(shareOf(dimension)))
   // A database that loses who was forgotten lets the node go on where it was: an operator would have to
   // forget it once more.
@@ -138,6 +137,8 @@ function stepsOf(dimension: Exclude<Dimension, 'groups'>, random: PlanRandom, op
     }
     case 'lostMoves':
       return lostMoveSteps(random, hosts, atMs, lastsMs)
+    case 'rewinds':
+      return []
     case 'pins':
       return pinSteps(random, clients, nodes)
     case 'refusals': {

@@ -307,6 +307,9 @@ export class SoakWorld implements AuditContext, Observed, OperatorsContext {
     this.violations.push(`${rule} at ${Math.round(this.time.elapsedMs)} ms: ${what}`)
   }
 
+  /** Plans of live systems rewind nothing. */
+  replays(): void {}
+
   trace(line: string): void {
     this.lastLines.push(`${Math.round(this.time.elapsedMs)} ${line}`)
     if (this.lastLines.length > linesMax) this.lastLines.shift()
