@@ -102,21 +102,34 @@ test('an operator’s word ends the SF of a member', async (t) => {
   t.is(group.version, 1)
 })
 
-test('a member that is held holds its group, which says so, and nobody holds a permit meanwhile', async (t) => {
-  const { system, host, group } = await grouped(t)
-  const hold = { kind: 'hold', nodeId: 'till-7_drawer', reason: 'stocktaking', since: 0 } as const
+/** The till is held: the drawer, which asks for its permit first, gives it back each time. */
+async function held(t: ExecutionContext) {
+  const { system, host, ...rest } = await grouped(t)
+  const hold = { kind: 'hold', nodeId: 'till-7_till', reason: 'stocktaking', since: 0 } as const
   await system.database.setControl(hold)
   await system.publish(toV2())
-  const says = 'waits for the permit of till-7_drawer, of its group'
-  await until(() => host.last('till-7_till')?.reason === says, 'the till waits for the drawer')
-  t.is(host.last('till-7_drawer')?.reason, 'waits for the end of its hold: stocktaking')
-  await until(async () => {
-    const holders = await Promise.all([slotHolders(system, 'till'), slotHolders(system, 'drawer')])
-    return holders.flat().length === 0
-  }, 'no permit is held')
+  const says = 'waits for the permit of till-7_till, of its group'
+  await until(() => host.last('till-7_drawer')?.reason === says, 'the drawer waits for the till')
+  return { system, host, hold, ...rest }
+}
+
+test('a member that is held holds its group, which says so, and nobody holds a permit meanwhile', async (t) => {
+  const { system, host, group, hold } = await held(t)
+  t.is(host.last('till-7_till')?.reason, 'waits for the end of its hold: stocktaking')
+  await until(async () => (await slotHolders(system, 'drawer')).length === 0, 'the drawer has given its permit back')
+  t.deepEqual(await slotHolders(system, 'till'), [])
   await system.database.removeControl(hold)
   await group.reached(1)
   t.is(group.version, 1)
+})
+
+test('a group that waits for permits goes past an upgrade that is undone, and no member stalls for that', async (t) => {
+  const { system, host, group, seen } = await held(t)
+  await system.desk.running.operator.undo()
+  await group.reached(2)
+  t.deepEqual(seen, ['0 0', '2 2'])
+  for (const id of ['till-7_till', 'till-7_drawer']) t.false(host.phases(id).includes('stalled'))
+  await until(async () => (await slotHolders(system, 'drawer')).length === 0, 'the permit is given back')
 })
 
 test('a running call gets its calls to other members answered while the group drains', async (t) => {
