@@ -29,6 +29,8 @@ export function askedFor(manifest: Manifest, level: Level): AskedOfReaders | nul
     const numbers = raised(level, set)
     return { reads: numbers, level: { release: (manifest as LevelManifest).release, numbers }, isTaught: false }
   }
+  // The way back is open whatever has been installed.
+  if (manifest.undoes !== null) return null
   checkNeeds(manifest, level)
   return manifest.format <= level.manifest ? null : { reads: { manifest: manifest.format }, level: null, isTaught: false }
 }

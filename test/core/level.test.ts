@@ -121,6 +121,9 @@ test('everybody is asked about a level that is set, and about the format that a 
   const identified = { ...plain, format: 2 } as Manifest
   t.deepEqual(askedFor(identified, firstLevel), { reads: { manifest: 2 }, level: null, isTaught: false })
   t.is(askedFor(identified, newestLevel), null)
+  // An undo is never held.
+  t.is(askedFor({ ...identified, runtime: 2, undoes: 1, version: 2 }, firstLevel), null)
+  t.throws(() => askedFor({ ...identified, runtime: 2 }, firstLevel), { code: 'upgrade.level' })
   const setting = decodeManifest(levelAfterManifest(undefined).bytes)
   t.deepEqual(askedFor(setting, firstLevel), {
     reads: newestLevel,
