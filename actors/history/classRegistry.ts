@@ -15,7 +15,7 @@ import type { LazySlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Simulation } from '../../core/model/simulation.js'
 import type { Step } from '../../core/upgrade/chainPlan.js'
-import { classesAt, classLineage } from '../../core/upgrade/classLineage.js'
+import { classesAt, classLineage, isHeldBack, settledAt } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { type NeededNeighbours, noNeighbours } from '../base/neededNeighbours.js'
 import { tokens } from '../base/tokens.js'
@@ -71,6 +71,16 @@ export class ClassRegistry {
   /** How the upgrade to `version` concerns a node with this lineage; it must be loaded. */
   classUpgrade(lineage: readonly string[], version: Version): ClassUpgrade | undefined {
     return isConcerned(lineage, version) ? this.history.classUpgrade(version, lineage[version - 1]!) : undefined
+  }
+
+  /** Whether a node waits before this version, since the upgrade is for others. */
+  isHeldBack(lineage: readonly string[], target: Version, node: NodeIdentity): boolean {
+    return isHeldBack(this.history.manifests, lineage, target, node)
+  }
+
+  /** Up to which version it is settled then. */
+  settledAt(lineage: readonly string[], target: Version, node: NodeIdentity): Version {
+    return settledAt(this.history.manifests, lineage, target, node)
   }
 
   /** The same as a step of a chain. */

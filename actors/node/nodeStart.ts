@@ -6,9 +6,10 @@
 import { Fault, isFault } from '../../core/base/fault.js'
 import { checkName, type Version } from '../../core/base/ids.js'
 import { type GroupRecord, partsOfId } from '../../core/model/groupRecord.js'
+import type { NodeIdentity } from '../../core/model/nodeFilter.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
-import { clientService, type NodeRow, type NodeStatus } from '../../core/model/nodeRow.js'
+import { clientService, type NodeRow, type NodeStatus, settledVersion } from '../../core/model/nodeRow.js'
 import { afterCrash, continued, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
@@ -242,7 +243,7 @@ export async function planBirth(
       firstNeeded(oldest, history.final, history.newest, (version) => history.isUndo(version)),
     ),
   )
-  const goal = await start.unlessStopped(newestVerified(services, lineage, first, complete))
+  const goal = await start.unlessStopped(newestVerified(services, lineage, first, complete, { nodeId, facts: settings.facts }))
   const { service } = describeClass(definition)
   const registerAt = (version: Version) =>
     statusReporter.register(
@@ -341,14 +342,17 @@ async function firstReadable({ classes }: HostServices, lineage: readonly string
  * rejected rejects it as any node does, and says why.
  */
 async function newestVerified(
-  { history, intake }: HostServices,
+  { history, intake, classes }: HostServices,
   lineage: readonly string[],
   first: Version,
   complete: Version,
+  node: NodeIdentity,
 ): Promise<Version> {
   for (let version = first + 1; version <= complete; version++) {
     try {
       await intake.step(lineage, version)
+      // It is born outside, and waits there as any node does.
+      if (classes.isHeldBack(lineage, version, node)) return version - 1
     } catch (error) {
       if (isRejection(error)) return version - 1
       throw error
@@ -376,6 +380,6 @@ async function newestComplete({ nodeRowCache, history }: HostServices, newest: V
     if (isOnProbation(error)) return history.dead
     throw error
   }
-  const versions = rows.filter(({ service }) => service !== clientService).map(({ version }) => version)
+  const versions = rows.filter(({ service }) => service !== clientService).map(settledVersion)
   return Math.min(history.newest, ...versions)
 }

@@ -93,6 +93,7 @@ export class NodeStatus {
       hostId: settings.hostId,
       directoryId: store.directoryId,
       since: clock.now(),
+      ...this.#settled(phase, target),
       ...(this.node.group === undefined ? {} : { group: this.node.group.name }),
       ...(uses.length === 0 ? {} : { uses }),
       ...rewindRow(recordStore.record),
@@ -104,6 +105,15 @@ export class NodeStatus {
     observe({ type: 'phase', nodeId, service, className, version, phase, target, reason })
     const followers = this.#followers.filter((isDone) => !isDone())
     this.#followers = followers.length === 0 ? nobody : followers
+  }
+
+  #settled(phase: Phase, target: Version | null): Pick<NodeRow, 'settled'> {
+    const { recordStore, services } = this.node
+    const { classes } = services
+    if (phase !== 'scheduled' || target === null) return {}
+    const lineage = recordStore.lineage(classes)
+    if (!classes.isHeldBack(lineage, target, recordStore.record)) return {}
+    return { settled: classes.settledAt(lineage, target, recordStore.record) }
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import { Fault } from '../../core/base/fault.js'
-import { isVersion } from '../../core/base/ids.js'
+import { isVersion, type Version } from '../../core/base/ids.js'
 import type { Software } from '../../core/base/level.js'
 import type { Audited } from '../../core/control/audit.js'
 import type { Session, Standing } from '../../core/control/standing.js'
@@ -24,6 +24,8 @@ export interface DeathOptions {
   readonly name?: string
   readonly software?: Software
   readonly tell?: (what: Audited) => void
+  /** The oldest version that nodes may be held at, though none is there now. */
+  readonly history?: { heldAt(): Promise<Version | undefined> }
 }
 
 export class DeathRounds {
@@ -93,7 +95,8 @@ export class DeathRounds {
     // Without any node it is not known what the next one needs.
     if (rows.length === 0) return
     const { version } = await database.head()
-    const below = Math.min(version, ...rows.map(oldestPossible))
+    const held = (await this.options.history?.heldAt()) ?? version
+    const below = Math.min(version, held, ...rows.map(oldestPossible))
     if (below <= before.below) return
     const after = await database.declareDead(below, deathDelayMs)
     if (after.below === below) this.options.tell?.({ act: 'death', below, sinceMs: after.sinceMs })

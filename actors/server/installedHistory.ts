@@ -9,10 +9,11 @@ import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.j
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { Signatures } from '../../core/ports/signatures.js'
 import type { Trust } from '../../core/trust/trust.js'
+import { oldestHeldAt } from '../../core/upgrade/classLineage.js'
 
 export interface InstalledHistoryOptions {
   readonly system: string
-  readonly database: Pick<UpgradeDatabase, 'manifests'>
+  readonly database: Pick<UpgradeDatabase, 'head' | 'manifests'>
   readonly signatures: Signatures
   readonly trust?: Trust | undefined
   /** That of version 0. */
@@ -28,6 +29,11 @@ export class InstalledHistory {
   /** It has grown by a version that was checked. */
   keep(history: VerifiedHistory): void {
     this.#verified = history
+  }
+
+  /** The oldest version that nodes may be held at, though none is there now. */
+  async heldAt(): Promise<Version | undefined> {
+    return oldestHeldAt((await this.at(await this.options.database.head())).manifests)
   }
 
   /** The signers of a version that has just been added. */

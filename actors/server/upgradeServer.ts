@@ -125,7 +125,7 @@ export class UpgradeServer {
     this.#audit = new Audit(options, () => this.#orders.log())
     const tell = (what: Audited) => this.#audit.own(what)
     this.#levels = new LevelRounds({ database, history: this.#history })
-    this.#deaths = new DeathRounds({ ...options, software: softwareSince(clock.now()), tell })
+    this.#deaths = new DeathRounds({ ...options, history: this.#history, software: softwareSince(clock.now()), tell })
     this.#gate = new GateRounds({ ...options, tell })
     this.#kept = new BundleKeeper(database)
     const history = this.#history

@@ -11,7 +11,7 @@ import { type Control, isToldToGo, retryToken } from '../../core/control/control
 import { runSchedule } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
-import { within } from '../base/timeouts.js'
+import { sleep, within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
 import { nodeSource } from './schedulingView.js'
@@ -20,6 +20,8 @@ import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
+
+const heldBack = 'is none of the nodes that the upgrade is for: it answers both versions, and goes on with a later upgrade'
 
 export class NodeUpgrade {
   /**
@@ -193,6 +195,7 @@ export class NodeUpgrade {
     const { services } = this.node
     // The system has left this version behind: nobody else waits for this node, and it answers nobody.
     if (this.node.isAtDeadVersion) return
+    await this.#takenAlong(signal)
     // An operator's word ends the SF.
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
@@ -238,6 +241,19 @@ export class NodeUpgrade {
   async #unblocked(): Promise<undefined> {
     await this.node.mailbox.turn(() => {})
     this.#isBlocked = false
+  }
+
+  /** Of an upgrade that is for other nodes: resolves once a later one takes this node along. */
+  async #takenAlong(signal: AbortSignal): Promise<void> {
+    const { node, target } = this
+    const { classes, history, clock, settings, random } = node.services
+    const { record } = node.recordStore
+    for (let seen = -1; classes.isHeldBack(node.recordStore.lineage(classes), target, record); ) {
+      // It is settled for more versions than before.
+      if (history.newest !== seen) node.report('scheduled', target, heldBack)
+      seen = history.newest
+      await sleep(clock, settings.controlsMs * (1 + random.next()), signal)
+    }
   }
 
   /** Resolves once the node may leave its service. Without the UDB no draining begins. */

@@ -21,6 +21,11 @@ export interface NodeStatus {
   readonly directoryId: string | null
   /** Milliseconds since 1970: when the phase began, by the node's host's clock. */
   readonly since: number
+  /**
+   * It waits before an upgrade that is for others, and answers all versions up to this one. Left out for a
+   * node that does not; release 0.1.0 knows none.
+   */
+  readonly settled?: Version
   /** The group that it is a member of. Left out for a node of none; release 0.1.0 knows none. */
   readonly group?: string
   /**
@@ -86,3 +91,8 @@ export function oldestPossible({ version, phase }: Pick<NodeStatus, 'version' | 
  * version alive and upgrade never.
  */
 export const clientService = 'client'
+
+/** The newest version that a node has come to, as far as anybody waits for it. */
+export function settledVersion({ version, settled = 0 }: Pick<NodeStatus, 'version' | 'settled'>): Version {
+  return Math.max(version, settled)
+}

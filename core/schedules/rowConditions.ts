@@ -1,7 +1,7 @@
 /** The questions of schedules about the other nodes, and how they wait for the answers. */
 import type { Version } from '../base/ids.js'
 import { notServing } from '../base/phases.js'
-import type { NodeRow } from '../model/nodeRow.js'
+import { type NodeRow, settledVersion } from '../model/nodeRow.js'
 import type { SchedulingView } from './schedule.js'
 
 /**
@@ -12,7 +12,7 @@ export const recheckMs = 500
 
 /** Whether the node serves at the target version or past it. */
 export function isDone(row: NodeRow, target: Version): boolean {
-  return row.version >= target && !notServing.has(row.phase)
+  return settledVersion(row) >= target && !notServing.has(row.phase)
 }
 
 /** Whether the node answers calls now, as far as anybody knows. */

@@ -4,8 +4,10 @@
  * class that runs (DESIGN §5, "Which upgrade concerns me").
  */
 
+import type { Version } from '../base/ids.js'
 import { isAdmitted, type NodeIdentity } from '../model/nodeFilter.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+import { undoneBy } from './undo.js'
 
 /** Upgrades 1, 2, …, as far as classes go. */
 export type History = readonly Pick<Manifest, 'classUpgrades'>[]
@@ -16,7 +18,67 @@ export function concerning(
   className: string,
   node: NodeIdentity,
 ): ClassUpgradeEntry | undefined {
-  return manifest.classUpgrades.find(({ oldClass, only }) => oldClass === className && (only === null || isAdmitted(only, node)))
+  let holding: ClassUpgradeEntry | undefined
+  for (const entry of manifest.classUpgrades) {
+    if (entry.oldClass !== className) continue
+    if (entry.only === null || isAdmitted(entry.only, node)) return entry
+    if (isHolding(entry)) holding ??= entry
+  }
+  return holding
+}
+
+/**
+ * Whether it holds the nodes back that it is not for. Where neither needs a simulation object the classes are
+ * of one type: the others keep their class, and advance, and the lineage forks. Elsewhere the service has the
+ * new class from then on for all callers. The others answer it by their future-SO, until a later upgrade
+ * takes them along.
+ */
+export function isHolding({ only, pastSO, futureSO }: Pick<ClassUpgradeEntry, 'only' | 'pastSO' | 'futureSO'>): boolean {
+  return only !== null && (pastSO !== 'notNeeded' || futureSO !== 'notNeeded')
+}
+
+type Undoable = readonly Pick<Manifest, 'version' | 'undoes' | 'classUpgrades'>[]
+
+/**
+ * Whether a node with this lineage waits before `target`, since the upgrade is for others, and no later one
+ * takes it along.
+ */
+export function isHeldBack(history: Undoable, lineage: readonly string[], target: Version, node: NodeIdentity): boolean {
+  const holds = (version: Version) => {
+    const entry = history[version - 1] && concerning(history[version - 1]!, lineage[version - 1]!, node)
+    return entry === undefined ? undefined : isHolding(entry) && !isAdmitted(entry.only!, node)
+  }
+  if (holds(target) !== true) return false
+  for (const { version, undoes } of history.slice(target))
+    if (undoes === null && undoneBy(history, version) === null && holds(version) === false) return false
+  return true
+}
+
+/**
+ * The newest version that a node which waits before `target` is settled for: it answers all up to there, and
+ * none of these asks anything of it.
+ */
+export function settledAt(history: Undoable, lineage: readonly string[], target: Version, node: NodeIdentity): Version {
+  let settled = target
+  while (settled < history.length && isSettled(settled + 1)) settled++
+  return settled
+
+  function isSettled(version: Version): boolean {
+    return lineage[version] === lineage[version - 1] || isHeldBack(history, lineage, version, node)
+  }
+}
+
+/** The oldest version that nodes may be held at, though none is there now: it does not die. */
+export function oldestHeldAt(history: Undoable): Version | undefined {
+  const stands = ({ version, undoes }: Undoable[number]) => undoes === null && undoneBy(history, version) === null
+  const held = history.find((manifest) => {
+    if (!stands(manifest)) return false
+    const services = new Set(manifest.classUpgrades.filter(isHolding).map(({ service }) => service))
+    for (const later of history.slice(manifest.version))
+      if (stands(later)) for (const { service, only } of later.classUpgrades) if (only === null) services.delete(service)
+    return services.size > 0
+  })
+  return held === undefined ? undefined : held.version - 1
 }
 
 /**
@@ -65,7 +127,7 @@ export function classesAt(history: History, className: string): readonly Readonl
 export function upgraded(before: ReadonlySet<string>, classUpgrades: readonly ClassUpgradeEntry[]): ReadonlySet<string> {
   const concerned = classUpgrades.filter(({ oldClass }) => before.has(oldClass))
   const after = new Set(before)
-  for (const { oldClass, only } of concerned) if (only === null) after.delete(oldClass)
+  for (const entry of concerned) if (entry.only === null || isHolding(entry)) after.delete(entry.oldClass)
   for (const { newClass } of concerned) after.add(newClass)
   return after
 }

@@ -5,7 +5,7 @@ import type { Version } from '../base/ids.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import { eagerly } from '../schedules/eagerly.js'
 import { checkAgreement } from './agreement.js'
-import { classesAt, isNamed, upgraded } from './classLineage.js'
+import { classesAt, isHolding, isNamed, upgraded } from './classLineage.js'
 import { undoDraft } from './draftManifest.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { takesBack } from './undo.js'
@@ -84,6 +84,7 @@ export function checkLineage(
     const why = isNamed(history, oldClass) ? 'the upgrade was written against an older version' : 'no version has that class'
     throw new Fault('upgrade.invalid', `at version ${version} service ${service} has ${words(before)}, not ${oldClass}: ${why}`)
   }
+  for (const entry of entries) checkHolding(entry)
   const after = upgraded(before ?? new Set(entries.map(({ oldClass }) => oldClass)), entries)
   if (after.size === 1) return
   const types = typesOf([...history.flatMap(({ classUpgrades }) => classUpgrades), ...entries])
@@ -135,7 +136,18 @@ function classesBefore(
   return running.size === 0 ? undefined : running
 }
 
-/** A class's methods, as text that can be compared. */
+/**
+ * Nodes that it is not for answer the new version by their future-SO, and the others the old one by a
+ * past-SO.
+ */
+function checkHolding(entry: ClassUpgradeEntry): void {
+  if (!isHolding(entry) || (entry.pastSO !== 'none' && entry.futureSO !== 'none')) return
+  const { oldClass, newClass } = entry
+  const what = `class upgrade ${oldClass} → ${newClass} is for some nodes only`
+  throw new Fault('upgrade.invalid', `${what}: it needs a past-SO and a future-SO, so that each node answers both versions`)
+}
+
+/** The types of classes, as texts that can be compared. */
 function typesOf(entries: readonly ClassUpgradeEntry[]): ReadonlyMap<string, string> {
   const types = new Map<string, string>()
   for (const { oldClass, newClass, oldMethods, newMethods } of entries) {

@@ -4,7 +4,8 @@
  *
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
- *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`
+ *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`;
+ *      `only` between classes of different types
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
@@ -28,11 +29,12 @@ export function isRuntimeInterface(number: number): boolean {
  * take all that they can.
  */
 export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
-  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO, schedule }) => {
+  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO, schedule, only }) => {
     const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
     const classes = [oldClass, newClass].map(describeClass)
     return (
       schedule.takesAll === true ||
+      (only !== null && (isSO(pastSO) || isSO(futureSO))) ||
       classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
       methods.some((method) => readsCaller(method) || setsTimer(method)) ||
       (isSO(futureSO) && futureSO.initialFrom !== null)

@@ -19,7 +19,6 @@ import { type RecordRules, type Records, recordRules } from '../model/recordTran
 import {
   type FutureSO,
   type InitialCollections,
-  type IsSubtype,
   isSimulation,
   isSO,
   type None,
@@ -112,14 +111,6 @@ export interface Inverse<
   readonly futureRecords?: Records<NewRecords, Record<string, any>>
 }
 
-/** The compiler's message where a filter would leave nodes of two types at one version. */
-interface OnlySameType {
-  readonly 'only needs an old and a new class of the same type': never
-}
-
-export type OnlyBetween<Old, New> =
-  IsSubtype<New, Old> extends true ? (IsSubtype<Old, New> extends true ? NodeFilter : OnlySameType) : OnlySameType
-
 /**
  * The collections of `To` into which those of `From` can be copied as they are: both have them,
  * and the records fit.
@@ -171,10 +162,12 @@ export function upgradeClass<
   readonly rewind?: RewindOptions
   readonly schedule: Schedule
   /**
-   * Restricts it to some nodes. Both classes must have the same type; a later upgrade of the
-   * service names both.
+   * Restricts it to some nodes. Where neither simulation object is needed the others advance with their
+   * class, and a later upgrade of the service names both. Elsewhere both have to be there: the others keep
+   * their class and answer the new version by the future-SO, until a later upgrade of the new class takes
+   * them along.
    */
-  readonly only?: OnlyBetween<InstanceType<Old>, InstanceType<New>>
+  readonly only?: NodeFilter
   readonly drainTimeout?: Duration
   readonly transformTimeout?: Duration
   readonly startTimeout?: Duration
@@ -186,7 +179,7 @@ export function upgradeClass<
     futureSO: parts.futureSO,
     schedule: parts.schedule,
     servers: [],
-    only: (parts.only as NodeFilter | undefined) ?? null,
+    only: parts.only ?? null,
     transform: parts.transform as ClassUpgrade['transform'],
     records: recordRules(parts.records, 'records'),
     inverse: parts.inverse === undefined ? null : inverseOf(parts.inverse as AnyInverse),
@@ -253,12 +246,11 @@ function checkInverse({ futureSO }: ClassUpgrade, inverse: MadeInverse, wrong: (
     wrong('inverse.future is missing: it makes the state that the future-SO has after an undo, of the new class’s state')
 }
 
-/** Callers of one version can't be asked to know which node has which of two types. */
+/** Callers of one version can't be asked to know which node has which of two classes: each answers both. */
 function checkOnly({ futureSO, pastSO }: ClassUpgrade, only: NodeFilter, wrong: (message: string) => never): void {
   if (!isNodeFilter(only)) wrong("only is { nodes: ['n1', 'eu-*'] }, { facts: { zone: 'eu' } }, or both")
-  // Then each class answers all methods of the other (checkSimulation).
-  if (futureSO !== notNeeded || pastSO !== notNeeded)
-    wrong('with "only" both classes must have the same type, and pastSO and futureSO are notNeeded')
+  if (futureSO === none || pastSO === none)
+    wrong('with "only" there have to be a pastSO and a futureSO, or they are notNeeded: each node answers both versions')
 }
 
 function checkSimulation(

@@ -84,7 +84,9 @@ export function isPartOfRollout({ service }: NodeRow): boolean {
 }
 
 /** R1. */
-export function hasArrived({ version, phase }: NodeRow, goal: Version): boolean {
+export function hasArrived({ version, phase, settled = 0 }: NodeRow, goal: Version): boolean {
+  // The upgrade is for other nodes, and this one answers its version.
+  if (settled >= goal && settled > version) return true
   if (phase === 'failed') return false
   return version > goal || (version === goal && phase !== 'recovering')
 }

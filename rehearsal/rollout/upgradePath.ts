@@ -4,8 +4,9 @@
  */
 
 import type { Version } from '../../core/base/ids.js'
+import { isAdmitted } from '../../core/model/nodeFilter.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
-import { concerning } from '../../core/upgrade/classLineage.js'
+import { concerning, isHolding } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import { takesBack } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
@@ -22,7 +23,10 @@ export class UpgradePath {
   /** How the upgrade to `version` concerns a node that has this class before it, if it does. */
   entry(version: Version, className: string, nodeId: string): ClassUpgradeEntry | undefined {
     const manifest = version === this.goal ? this.proposal.draft : this.#manifest(version)
-    return manifest && concerning({ classUpgrades: manifest.classUpgrades.map(withoutFacts) }, className, { nodeId, facts: {} })
+    const node = { nodeId, facts: {} }
+    const found = manifest && concerning({ classUpgrades: manifest.classUpgrades.map(withoutFacts) }, className, node)
+    // It waits outside, and nobody waits for it.
+    return found !== undefined && isHolding(found) && !isAdmitted(found.only!, node) ? undefined : found
   }
 
   /** Its code; undefined where it could not be loaded. */

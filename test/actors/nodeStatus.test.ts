@@ -55,7 +55,7 @@ function open(definition: NodeClass = NotesV1) {
       settings: { ...defaultSettings, hostId: 'h1' },
       store: { directoryId: 'd1' },
       clock: { now: () => 99 },
-      classes: { definitionAt: () => definition },
+      classes: { definitionAt: () => definition, isHeldBack: () => false },
       statusReporter: { report: (row: Row) => void rows.push(row) },
       observe: (event: HostEvent) => void events.push(event),
     },

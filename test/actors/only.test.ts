@@ -10,6 +10,7 @@ import {
   futureSO,
   type NodeFilter,
   NodeObject,
+  none,
   notNeeded,
   query,
   upgradeClass,
@@ -161,16 +162,18 @@ test('a node is filtered by the facts of the host where it was born, also at its
   t.is(await found('n3'), 'found at once')
 })
 
-test('a filter between classes of different types is refused, whatever a cast says', (t) => {
+test('a filter where a simulation object is missing is refused', (t) => {
   const whole = {
     oldClass: IndexV2,
     newClass: IndexV3,
-    futureSO: sizeOverV2,
+    futureSO: none,
     pastSO: notNeeded,
     transform: (old: { words: Record<string, true> }) => old,
     schedule: eagerly(),
-  }
-  t.throws(() => upgradeClass({ ...whole, only: { nodes: ['n1'] } as never }), { code: 'upgrade.invalid', message: /same type/ })
+  } as const
+  const missing = { code: 'upgrade.invalid', message: /with "only" there have to be a pastSO and a futureSO/ } as const
+  t.throws(() => upgradeClass({ ...whole, only: { nodes: ['n1'] } }), missing)
+  t.notThrows(() => upgradeClass({ ...whole, futureSO: sizeOverV2, only: { nodes: ['n1'] } }))
   t.throws(() => someOnly({ nodes: [] }), { code: 'upgrade.invalid', message: /only is/ })
 })
 

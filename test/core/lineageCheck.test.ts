@@ -142,6 +142,20 @@ test('an upgrade that is in force already is told which version it is; one that 
   t.throws(() => checkNew([of(1, 'zero', null), of(2, 'one', null)], of(3, 'one', null)), installed(2))
 })
 
+test('an upgrade for some nodes between classes of different types needs both simulation objects', (t) => {
+  const types = { only, oldMethods: get, newMethods: { get: 'query', put: 'command' } } as const
+  const both = entry('A', 'B', { ...types, pastSO: 'so', futureSO: 'so' })
+  t.notThrows(() => checkLineage([], new Set(['A']), manifest(1, both), 'pages'))
+  t.notThrows(() => checkLineage([], new Set(['A']), manifest(1, { ...both, pastSO: 'notNeeded' }), 'pages'))
+  for (const role of ['pastSO', 'futureSO'])
+    t.throws(() => checkLineage([], new Set(['A']), manifest(1, { ...both, [role]: 'none' }), 'pages'), {
+      message: /class upgrade A → B is for some nodes only: it needs a past-SO and a future-SO/,
+    })
+  // The next one goes on from the new class alone.
+  t.notThrows(() => checkLineage([manifest(1, both)], none, manifest(2, entry('B', 'C')), 'pages'))
+  t.throws(() => checkLineage([manifest(1, both)], none, manifest(2, entry('A', 'C')), 'pages'), { message: /has B, not A/ })
+})
+
 test('the lineage of a service is its own: other services’ class upgrades are not looked at', (t) => {
   const desks = entry('X', 'Y', { service: 'desks' })
   t.notThrows(() => checkLineage([], new Set(['A']), manifest(1, entry('A', 'B'), desks), 'pages'))

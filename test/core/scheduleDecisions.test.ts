@@ -50,6 +50,9 @@ async function decides(by: Schedule, rows: readonly NodeRow[], more: Partial<Sch
 
 test('a node is done when it serves at the target or past it, and serves when it is alive and not away', (t) => {
   t.true(isDone(row('a', done), 1) && isDone(row('a', { ...done, version: 2 }), 1))
+  // It waits before an upgrade that is for others, and answers version 1.
+  t.true(isDone(row('a', { phase: 'scheduled', settled: 1 }), 1))
+  t.false(isDone(row('a', { phase: 'scheduled', settled: 1 }), 2))
   t.false(isDone(row('a'), 1) || isDone(row('a', { ...done, phase: 'recovering' }), 1))
   t.true(isServing(row('a')))
   t.false(isServing(row('a', away)) || isServing(row('a', { alive: false })))

@@ -319,9 +319,8 @@ upgradeClass({
 upgradeClass({
   oldClass: PagesV1,
   newClass: PagesV2,
-  futureSO: none,
+  futureSO: commentsAhead,
   pastSO: notNeeded,
-  // @ts-expect-error a filter would leave nodes of two types at one version
   only: { nodes: ['p1'] },
   transform: (old) => ({ pages: old.pages, comments: {} }),
   schedule: eagerly(),

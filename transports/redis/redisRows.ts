@@ -64,6 +64,7 @@ function pick(status: NodeStatus): NodeStatus {
   const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
   return {
     ...row,
+    ...(isVersion(status.settled) ? { settled: status.settled } : {}),
     ...(isName(status.group) ? { group: status.group } : {}),
     ...(uses === undefined ? {} : { uses }),
     ...(figures === undefined ? {} : { figures }),
