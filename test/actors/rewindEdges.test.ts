@@ -3,7 +3,8 @@ import test, { type ExecutionContext } from 'ava'
 import type { RewoundSeen } from '../../core/inspection/rewoundSeen.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { LedgerV1, type TillParts, TillV1, TillV3, toTillV2 } from './tillClasses.js'
+import { DrawerV1, TillV1 as GroupedTillV1, toV2 as groupedToV2 } from './groupClasses.js'
+import { LedgerV1, rewindable, type TillParts, TillV1, TillV3, toTillV2 } from './tillClasses.js'
 
 async function open(t: ExecutionContext, tills: readonly string[] = ['till'], settings = {}) {
   const system = await TestSystem.start(t, { limit: { percent: 100 }, ...settings })
@@ -121,4 +122,51 @@ test('the undo of a rewind brings the upgrade again with all that was replayed, 
   t.is(await operator.undo(), 3)
   await reached(3)
   t.deepEqual([await call(3, 'total'), await call(3, 'tips')], [210, 6])
+})
+
+test('the members of a group are rewound together, each by its own recording', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } })
+  const host = await system.host('h1')
+  const group = await host.running.group('till-7', { till: GroupedTillV1, drawer: DrawerV1 })
+  const { operator } = system.desk.running
+  const call = (node: string, version: number, method: string, ...args: readonly unknown[]): Promise<any> =>
+    operator.call({ node: `till-7_${node}` }, method, args, { version })
+  await call('till', 0, 'sell', 1)
+  await system.publish(rewindable(groupedToV2()))
+  await group.reached(1)
+  t.deepEqual(await call('till', 1, 'sell', 3), ['v2', 'v2'])
+  await call('drawer', 0, 'put', 5)
+  t.is(await operator.undo({ rewind: true }), 2)
+  await group.reached(2)
+  t.deepEqual([group.members.till.className, group.members.drawer.className], ['Till.v1', 'Drawer.v1'])
+  t.deepEqual([await call('till', 2, 'sales'), await call('drawer', 2, 'coins')], [2, 9])
+  t.like(await reportOf(system, 'till-7_till'), { target: 1, replayed: 1, differing: 1 })
+  t.like(await reportOf(system, 'till-7_drawer'), { target: 1, replayed: 2, differing: 2 })
+})
+
+test('a replay that takes longer than a transform may stalls, and a retry goes on where it was', async (t) => {
+  const { system, host, call, reached, rewind } = await open(t, ['till'], { transformRecordsPerTurn: 1 })
+  const upgrade = toTillV2()
+  const classUpgrades = upgrade.classUpgrades.map((each) => ({
+    ...each,
+    timeouts: { ...each.timeouts, transformTimeoutMs: 500 },
+  }))
+  await system.publish({ ...upgrade, classUpgrades })
+  await reached(1)
+  for (let n = 1; n <= 20; n++) await call(1, 'pay', 200)
+  // The disk is slow in the middle of the replay.
+  let commits = 0
+  host.state.beforeCommit = (writes) => {
+    const isReplay = writes.some(([key, value]) => key.startsWith('o/') && value === null)
+    return isReplay && ++commits === 5 ? system.clock.passes(600) : undefined
+  }
+  await rewind()
+  const { reason } = await host.untilPhase('till', 'stalled', 2)
+  t.regex(reason!, /the replay did not finish in 500 ms/)
+  t.true(commits >= 5)
+  t.is(await call(1, 'pay', 1), 8001)
+  await system.desk.running.operator.retry(2)
+  await reached(2)
+  t.is(await call(2, 'total'), 4001)
+  t.like(await reportOf(system), { replayed: 21, differing: 21 })
 })
