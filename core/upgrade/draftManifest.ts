@@ -105,7 +105,8 @@ export function undoDraft(undone: Manifest, history: readonly Manifest[] = [], r
       ...{ format, runtime, title: undoTitle(title), bundle, tables: {} },
       ...{ classUpgrades: brought.classUpgrades, gate: brought.gate },
     }
-  return { format, runtime, title: undoTitle(title), bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }
+  const named = rewinds ? `Rewind of “${title}”` : undoTitle(title)
+  return { format, runtime, title: named, bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }
 }
 
 /**

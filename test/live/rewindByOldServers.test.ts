@@ -1,6 +1,6 @@
 /**
- * A system whose upgrade servers are of an older release: they pass over the fields of a rewind, install it as
- * an undo, and its hosts rewind.
+ * A system whose upgrade servers are of an older release. They pass over the fields of a rewind, and install
+ * it as an undo; its hosts rewind.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

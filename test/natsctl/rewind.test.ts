@@ -78,6 +78,7 @@ test('a rewind says first which nodes have a whole recording, and afterwards who
   t.like(JSON.parse(done.stdout), { version: 2, undoes: 1, back: ['alice', 'bob'], byInverse: [], stalls: [] })
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
   t.is(await json('call', 'alice', 'balance', '--query'), 999)
+  t.is((await json('upgrade', 'ls'))[1].title, 'Rewind of “Accounts keep euros and cents”')
 
   const report = await json('rollout', 'rewound')
   t.like(report, { version: 2, undoes: 1, coming: [], untold: [], unheard: [], partial: [] })
@@ -167,4 +168,9 @@ test('a report says whose part is missing: a host that is away, one that tells n
     /^back, with no report: bob: they had no whole recording, or "observedState" of their host is 'nothing'$/m,
   )
   t.regex(coming.stdout, /^1 node replayed 1 operation; 0 did not end as before$/m)
+  await lost.stop()
+  const away = await run('rollout', 'rewound', '-o', 'json')
+  t.is(away.code, 5, away.stderr)
+  t.like(JSON.parse(away.stdout), { coming: ['carol'], untold: ['bob'], unheard: ['h3'] })
+  t.regex(away.stderr, /^no answer: host h3: its part of the report is missing$/m)
 })
