@@ -3,6 +3,7 @@
  * history says it, the upgrade database has it for those who register, and who does not read it is told so.
  */
 import { Fault, isFault } from '../../core/base/fault.js'
+import { firstRelease } from '../../core/base/formats.js'
 import { isLevelRecord, type Level, readsOf, unreadOf } from '../../core/base/level.js'
 import type { Head, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
@@ -65,8 +66,8 @@ export class LevelRounds {
     const { reads, release } = (args[0] ?? {}) as { readonly reads?: unknown; readonly release?: unknown }
     const unread = unreadOf(this.#level.numbers, isLevelRecord(reads) ? reads : readsOf(undefined))
     if (unread.length === 0) return
-    const who = typeof release === 'string' ? `release ${release.slice(0, 64)}` : 'a release'
-    const message = `the system's level is ${unread.join(', ')}, which ${who} does not read: run release ${this.#level.release} or newer`
+    const who = typeof release === 'string' ? release.slice(0, 64) : firstRelease
+    const message = `the system's level is ${unread.join(', ')}, which release ${who} does not read: run release ${this.#level.release} or newer`
     throw new Fault('config.release', message, { release: this.#level.release })
   }
 }

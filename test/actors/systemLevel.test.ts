@@ -90,3 +90,17 @@ test('an embedded system begins at the newest level: it has one release', async 
   const system = await TestSystem.start(t)
   t.deepEqual((await system.desk.running.operator.systemLevel()).level, newestLevel)
 })
+
+test('a client that does not read the level is not registered either, and hears why', async (t) => {
+  const system = await TestSystem.start(t)
+  await system.database.restoreLevel({ release: '9.1.0', numbers: { shard: 1 } })
+  system.desk.ref(NotesV1, 'n1', { version: 0 })
+  const failed = () => system.desk.events.find((event) => event.type === 'nodeFailed')
+  await until(() => failed() !== undefined, 'the refusal')
+  t.like(failed(), { nodeId: 'desk-v0' })
+  t.regex(
+    String((failed() as { readonly error?: Error }).error?.message),
+    /level is shard 1, which release .* does not read: run release 9\.1\.0/,
+  )
+  t.deepEqual(await system.database.nodes('client'), [])
+})
