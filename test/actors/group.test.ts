@@ -451,3 +451,43 @@ test('a group one of whose members can’t be born at a version is born before i
   t.deepEqual([born.members.till.version, born.members.drawer.version], [0, 0])
   t.is((await host.untilPhase('till-9_till', 'stalled')).reason, 'upgrade.transform: till-9_drawer: no coins')
 })
+
+test('members that an older release has taken apart come to one version again, and go on together', async (t) => {
+  const { system, host, group, till } = await grouped(t)
+  await till.sell(3)
+  await group.stop()
+  await host.stop()
+  // Release 0.1.0 does not look at the key of the group, and runs its members as nodes.
+  const key = keys.group('till-7')
+  const kept = await changed(host.state, key, null)
+  host.state.afterCommit = undefined
+  const older = await system.host('older', { state: host.state })
+  const alone = await older.node(TillV1, 'till-7_till')
+  await older.node(DrawerV1, 'till-7_drawer')
+  const drawers = gate()
+  await system.publish(toV2({ drawers: schedule('when the gate opens', () => drawers.pass()) }))
+  await alone.reached(1)
+  await older.untilPhase('till-7_drawer', 'scheduled')
+  await older.stop()
+  await changed(host.state, key, kept)
+
+  const again = await system.host('again', { state: host.state })
+  const whole = await again.running.group('till-7', members)
+  t.deepEqual([whole.members.till.version, whole.members.drawer.version], [1, 0])
+  drawers.open()
+  await whole.reached(1)
+  const seen = watchDisk(t, host.state, ['till-7_till', 'till-7_drawer'])
+  await system.desk.running.operator.undo()
+  await whole.reached(2)
+  t.deepEqual(seen, ['1 1', '2 2'])
+  t.is(await till.sales(), 1)
+})
+
+/** Writes to the disk of a host that has stopped; answers what was there. */
+async function changed(state: MemoryState, key: string, value: Uint8Array | null): Promise<Uint8Array> {
+  const store = await state.open()
+  const before = store.get(key)
+  await store.commit([[key, value]])
+  await store.close()
+  return before ?? new Uint8Array()
+}
