@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { compareKeys, type StateStore, storeKeyBytesMax } from '../../core/ports/stateStore.js'
 import type { StateFactory } from '../../transports/stateFactory.js'
+import { anyText } from '../support/anyText.js'
 import { refusalOf } from '../support/rejections.js'
 
 /** Above every key. */
@@ -139,17 +140,17 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
 
   test(`${name}: a range holds the keys from its first bound up to its second, whatever the keys are`, async (t) => {
     const store = await opened(t)
-    const anyText = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 70 }),
+    const keyText = fc.oneof(
+      anyText(70),
       fc.string({ unit: fc.constantFrom('a', '\u0000', '\u0001', '\uffff', '\u{1f600}'), maxLength: 4 }),
       fc.constantFrom(...oddKeys),
     )
     const keys = fc.uniqueArray(
-      anyText.filter((key) => key.length > 0),
+      keyText.filter((key) => key.length > 0),
       { maxLength: 20 },
     )
     await fc.assert(
-      fc.asyncProperty(keys, anyText, anyText, fc.nat(25), async (some, from, to, limit) => {
+      fc.asyncProperty(keys, keyText, keyText, fc.nat(25), async (some, from, to, limit) => {
         const before = keysOf(store)
         await store.commit([...before.map((key) => [key, null] as const), ...some.map((key) => [key, bytes('')] as const)])
         const expected = some.filter((key) => compareKeys(key, from) >= 0 && compareKeys(key, to) < 0).sort(compareKeys)
@@ -214,7 +215,8 @@ export function storeContract(name: string, fresh: (t: ExecutionContext) => Stat
   test(`${name}: values of no bytes and of millions come back as they were`, async (t) => {
     const store = await opened(t)
     const sizes = [0, 1, 1000, 4096, 32_767, 32_768, 32_769, 100_000, 3_000_000]
-    const filled = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) % 251)
+    // `Uint8Array.from` would look up millions of elements of an object that has none.
+    const filled = (size: number) => new Uint8Array(size).map((_, i) => (i * 31 + size) % 251)
     await store.commit(sizes.map((size) => [`k${size}`, filled(size)]))
     for (const size of sizes) t.is(Buffer.compare(store.get(`k${size}`)!, filled(size)), 0, `get of ${size}`)
     const read = new Map(store.range('', end))

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { Fault, isFault } from '../../core/base/fault.js'
 import { decode, encodeCall, encodeFault, encodeReply, pack, unpack } from '../../core/wire/codec.js'
 import { type CallEnvelope, kinds, methodBytesMax, pathCallsMax } from '../../core/wire/envelope.js'
+import { anyText } from '../support/anyText.js'
 import { bytesOf } from '../support/protocolPage.js'
 import { call, callWith, packed, readsAsEver, refusal, replier } from './codecFixture.js'
 
@@ -140,7 +141,7 @@ const integer = fc.oneof(
   fc.constantFrom(2 ** 32 - 1, 2 ** 32, -(2 ** 31) - 1),
 )
 const number = fc.oneof(integer, fc.double({ noNaN: true }))
-const text = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 300 }))
+const text = fc.oneof(fc.string(), anyText(300))
 const key = text.filter((name) => name !== '__proto__' && name !== 'toJSON')
 const { plain } = fc.letrec<{ plain: unknown }>((tie) => ({
   plain: fc.oneof(
