@@ -34,7 +34,7 @@ import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { Journal } from '../state/journal.js'
-import { differencesOf, readReport } from '../state/rewindReport.js'
+import { countDifferences, differencesOf, readReport } from '../state/rewindReport.js'
 import { InspectionPublisher } from './inspectionPublisher.js'
 import { InspectionQueue } from './inspectionQueue.js'
 import { type InspectedNode, NodeChanges } from './nodeChanges.js'
@@ -228,17 +228,23 @@ export class Inspection {
     )
   }
 
-  /** The report of each node's newest rewind. */
+  /**
+   * The report of each node's newest rewind. One viewer is told so many operations at once as one node keeps;
+   * of the nodes beyond it is told the counts, and asks for them by name.
+   */
   #rewound(at: number, { nodes }: InspectionFilter): readonly Seen[] {
     if (this.settings.observedState === 'nothing') return []
+    let left = this.settings.rewindReportMax
     const wanted = (this.#nodes?.ids ?? []).filter((nodeId) => nodes?.includes(nodeId) ?? true)
     return wanted.flatMap((nodeId) => {
       const report = readReport(this.journal, nodeId)
       if (report === undefined) return []
-      const kept = [...differencesOf(this.journal, nodeId)]
+      const told = countDifferences(this.journal, nodeId)
+      const kept = told <= left || nodes?.length === 1 ? [...differencesOf(this.journal, nodeId)] : []
+      left -= kept.length
       const seen = (from: number): Seen => {
         const differences = kept.slice(from, from + differencesSeenMax)
-        return { type: 'rewound', at, nodeId, ...report, told: kept.length, from, differences }
+        return { type: 'rewound', at, nodeId, ...report, told, from, differences }
       }
       const parts = Math.max(1, Math.ceil(kept.length / differencesSeenMax))
       return Array.from({ length: parts }, (_, part) => seen(part * differencesSeenMax))

@@ -30,6 +30,14 @@ export function readReport(journal: Pick<Journal, 'get'>, nodeId: string): Rewin
   return isRead(formats.rewind, format) ? { target, replayed, differing } : undefined
 }
 
+/** How many are kept. */
+export function countDifferences(journal: Pick<Journal, 'range'>, nodeId: string): number {
+  const [, end] = keys.differences(nodeId)
+  let count = 0
+  for (const _ of journal.range(keys.difference(nodeId, 1), end)) count++
+  return count
+}
+
 /** Those that are kept, in the order of the operations. */
 export function* differencesOf(journal: Pick<Journal, 'range'>, nodeId: string): Iterable<ReportedDifference> {
   const [, end] = keys.differences(nodeId)

@@ -1,5 +1,6 @@
 /** Rewinds in a row, beside others, and across what can come between (§8; W1 to W4). */
 import test, { type ExecutionContext } from 'ava'
+import type { Seen } from '../../core/inspection/inspection.js'
 import type { RewoundSeen } from '../../core/inspection/rewoundSeen.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
@@ -169,4 +170,28 @@ test('a replay that takes longer than a transform may stalls, and a retry goes o
   await reached(2)
   t.is(await call(2, 'total'), 4001)
   t.like(await reportOf(system), { replayed: 21, differing: 21 })
+})
+
+test('a look at many reports is told so many operations at once, the counts of the others, and these by name', async (t) => {
+  const { system, operator, publish, reached, rewind } = await open(t, ['till', 'till-2'], { rewindReportMax: 4 })
+  await publish()
+  for (const node of ['till', 'till-2']) {
+    await reached(1, node)
+    for (let n = 0; n < 3; n++) await operator.call({ node }, 'pay', [200], { version: 1 })
+  }
+  await rewind()
+  for (const node of ['till', 'till-2']) await reached(2, node)
+  const seen = new Map<string, RewoundSeen>()
+  const hear = (batch: { readonly seen: readonly Seen[] }) => {
+    for (const each of batch.seen) if (each.type === 'rewound') seen.set(each.nodeId, each)
+  }
+  const stop = operator.look(hear, { types: ['rewound'] })
+  await until(() => seen.size === 2, 'both reports')
+  stop()
+  const told = [...seen.values()].map(({ told: kept, differences }) => [kept, differences.length])
+  t.deepEqual(told, [
+    [3, 3],
+    [3, 0],
+  ])
+  t.is((await reportOf(system, 'till-2')).differences.length, 3)
 })
