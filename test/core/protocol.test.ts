@@ -249,7 +249,8 @@ function names(heading: string, firstColumn: string, skip = 0): string[] {
 }
 
 test('the page’s fields of a manifest are those that the code asks for', (t) => {
-  const fields = names('Manifests', 'field')
+  // One of today's features is left out where it is not used.
+  const fields = names('Manifests', 'field').filter((field) => field !== 'rewinds')
   t.deepEqual([...fields].sort(), Object.keys(manifest).sort())
   t.notThrows(() => decodeManifest(encodeManifest(manifest)))
   for (const field of fields) {
@@ -261,7 +262,7 @@ test('the page’s fields of a manifest are those that the code asks for', (t) =
 test('the page’s fields of a class upgrade are those that the code asks for', (t) => {
   const [entry] = manifest.classUpgrades
   // Those of today's features are left out where they are not used.
-  const fields = names('Manifests', 'field', 1).filter((field) => field !== 'limit')
+  const fields = names('Manifests', 'field', 1).filter((field) => field !== 'limit' && field !== 'rewind')
   t.notThrows(() => decodeManifest(encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, limit: 'all' }] })))
   t.deepEqual([...fields].sort(), Object.keys(entry!).sort())
   for (const field of fields) {
