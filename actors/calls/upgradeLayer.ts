@@ -13,7 +13,7 @@ import type { MethodKind } from '../../core/model/methods.js'
 import type { NeighbourClass } from '../../core/model/neighbour.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { kinds } from '../../core/wire/envelope.js'
+import { incarnationAbroad, kinds } from '../../core/wire/envelope.js'
 import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Departures } from '../state/departures.js'
@@ -148,10 +148,11 @@ export class UpgradeLayer {
 
   /** Towards a neighbour it has the neighbour's version: that of its own system means nothing there. */
   #callerAt(neighbour: CalledNeighbour, version: Version): NeighbourCaller {
-    const { nodeId, incarnation, className } = this.node.caller
+    const { nodeId, className } = this.node.caller
+    const incarnation = incarnationAbroad(this.node.services.calls.incarnation)
     this.#callersAt ??= new Map()
     const known = this.#callersAt.get(neighbour)
-    if (known?.version === version && known.className === className && known.incarnation === incarnation) return known
+    if (known?.version === version && known.className === className) return known
     const caller = new NeighbourCaller({ nodeId, incarnation, className, version })
     this.#callersAt.set(neighbour, caller)
     return caller

@@ -9,9 +9,10 @@ import type { Roles } from '../../core/model/allow.js'
 import type { Link, ObjectChain, Tally } from '../../core/model/objectChain.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
-import { kinds } from '../../core/wire/envelope.js'
+import { incarnationAbroad, kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { VersionTally } from '../base/versionTally.js'
+import type { CallTable } from '../calls/callTable.js'
 import type { KeptContacts, NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
@@ -43,6 +44,7 @@ export interface ReceivingServices extends RouterServices, SubscriptionServices 
   readonly history: UpgradeHistory
   readonly inspection: Inspection
   readonly contacts: Pick<KeptContacts, 'open'>
+  readonly calls: CallTable
 }
 
 /** The node that receives. */
@@ -218,9 +220,12 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
   }
 
   get #calledAgain(): ReenteredNode {
-    const { software, mailbox } = this.node
+    const { software, mailbox, recordStore } = this.node
     const { isReentrant, changeover } = software
-    return { id: this.id, className: this.replier.className, isReentrant, changeover, turn: mailbox.running }
+    return {
+      ...{ id: this.id, incarnation: recordStore.record.incarnation, abroad: incarnationAbroad(this.services.calls.incarnation) },
+      ...{ className: this.replier.className, isReentrant, changeover, turn: mailbox.running },
+    }
   }
 
   /** A timer is due: of the SO of a version, or of its object. */

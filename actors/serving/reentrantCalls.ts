@@ -4,14 +4,13 @@
  * both would wait until a deadline ends them.
  */
 import { Fault } from '../../core/base/fault.js'
-import { isChangeover } from '../../core/wire/envelope.js'
+import { isChangeover, type NodeInPaths } from '../../core/wire/envelope.js'
 import type { RunningCall } from '../calls/runningCall.js'
 import { IncomingCall } from './incomingCall.js'
 import type { Turn } from './mailbox.js'
 
 /** The node that such a call comes to, as far as it is asked. */
-export interface ReenteredNode {
-  readonly id: string
+export interface ReenteredNode extends NodeInPaths {
   readonly className: string
   readonly isReentrant: boolean
   /** Of the start() or stop() that runs now. */
@@ -34,7 +33,7 @@ export function handleReentrantCall(node: ReenteredNode, call: IncomingCall): bo
     const advice = `add "static override readonly reentrant = true" to ${node.className} if it may run inside it`
     return refused(node, call, `is busy with the call that this one is made for; ${advice}`)
   }
-  const waits = call.outerAt(node.id)
+  const waits = call.outerAt(node)
   if (waits === undefined || isChangeover(waits)) return false
   const inside = outer?.running(waits)
   if (inside === undefined)

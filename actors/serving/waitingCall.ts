@@ -6,7 +6,7 @@
  */
 import { Fault } from '../../core/base/fault.js'
 import { type CallerInfo, callerInfo } from '../../core/wire/callerInfo.js'
-import { type CallEnvelope, callId, markedEntry, outerAt } from '../../core/wire/envelope.js'
+import { type CallEnvelope, callId, markedEntry, type NodeInPaths, outerAt } from '../../core/wire/envelope.js'
 import { WheelEntry } from '../timerWheel.js'
 import type { Answers } from './answers.js'
 import type { Backlog } from './backlog.js'
@@ -74,9 +74,9 @@ export abstract class WaitingCall extends WheelEntry {
     return callerInfo(this.envelope, this.callerName)
   }
 
-  /** The entry of the call to `nodeId` that waits for this one, if any. */
-  outerAt(nodeId: string): string | undefined {
-    return outerAt(nodeId, this.envelope)
+  /** The entry of the call to the node that waits for this one, if any. */
+  outerAt(node: NodeInPaths): string | undefined {
+    return outerAt(node, this.envelope)
   }
 
   /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */

@@ -262,17 +262,7 @@ export function isNodeClass(value: unknown): value is NodeClass {
 export function describeClass(definition: NodeClass): ClassDescription {
   const known = described.get(definition)
   if (known !== undefined) return known
-  if (!isNodeClass(definition)) {
-    const what = (definition as { name?: string } | undefined)?.name || String(definition)
-    throw new Fault('config.invalid', `${what} is not a class that extends NodeObject`)
-  }
-  const { className } = definition
-  if (!isClassName(className)) {
-    throw new Fault(
-      'config.invalid',
-      `class ${definition.name || '(anonymous)'}: give it "static override readonly className = 'Name.v1'"`,
-    )
-  }
+  const className = classNameOf(definition)
   const service = serviceOf(definition)
   const { calls = [], publishes = [] } = definition
   const called = typeof calls === 'function' ? calls() : calls
@@ -316,9 +306,23 @@ export function checkDeclaredCallsOf(definition: NodeClass, methods: readonly ob
   checkUndeclaredCalls(describeClass(definition), methods, serviceOf)
 }
 
+/** Of the class its name and service alone: it may call back, and then its description needs this one. */
 export function calledNeighbour({ target, system }: NeighbourClass): CalledNeighbour {
-  const { className, service } = describeClass(target)
-  return { system, className, service }
+  return { system, className: classNameOf(target), service: serviceOf(target) }
+}
+
+/** Throws `config.invalid`, saying what to change. */
+function classNameOf(definition: NodeClass): string {
+  if (!isNodeClass(definition)) {
+    const what = (definition as { name?: string } | undefined)?.name || String(definition)
+    throw new Fault('config.invalid', `${what} is not a class that extends NodeObject`)
+  }
+  const { className } = definition
+  if (isClassName(className)) return className
+  throw new Fault(
+    'config.invalid',
+    `class ${(definition as NodeClass).name || '(anonymous)'}: give it "static override readonly className = 'Name.v1'"`,
+  )
 }
 
 function serviceOf({ className, service }: NamedClass): string {

@@ -139,14 +139,42 @@ export function isChangeover(id: string): boolean {
   return id.endsWith('/0')
 }
 
+/** Nodes of two systems may have the same name and incarnation. */
+const firstAbroad = 2 ** 32
+
+/** The incarnation in calls to a neighbour: no node has it in calls to its own system. */
+export function incarnationAbroad(process: number): number {
+  return firstAbroad + process
+}
+
+/** A node as the entries of paths tell of it. */
+export interface NodeInPaths {
+  readonly id: string
+  readonly incarnation: number
+  /** Towards neighbours. */
+  readonly abroad: number
+}
+
 /**
- * The call to `nodeId` that waits for this one: of the calls that it is made for, the last one that this node
- * has made a call for. Undefined where it is made for no call of that node.
+ * The call to the node that waits for this one: of the calls that it is made for, the last one that this node
+ * has made a call for. Undefined where it is made for no call of that node. A neighbour's node of the same
+ * name is another one: the path tells where a call has gone from one system to another.
  */
-export function outerAt(nodeId: string, { path, caller }: Pick<CallEnvelope, 'path' | 'caller'>): string | undefined {
+export function outerAt(
+  { id, incarnation, abroad }: NodeInPaths,
+  { path, caller, incarnation: of }: Pick<CallEnvelope, 'path' | 'caller' | 'incarnation'>,
+): string | undefined {
   if (path === null) return undefined
-  if (caller === nodeId) return path.at(-1)
-  const own = `${nodeId}/`
-  for (let i = path.length - 1; i > 0; i--) if (path[i]!.startsWith(own)) return path[i - 1]
+  if (caller === id && of === incarnation) return path.at(-1)
+  const own = `${id}/${incarnation}/`
+  const ownAbroad = `${id}/${abroad}/`
+  let isOfOther = of >= firstAbroad
+  for (let i = path.length - 1; i > 0; i--) {
+    const entry = path[i]!
+    const isAbroad = Number(entry.split('/', 2)[1]) >= firstAbroad
+    // Beyond two systems nobody can tell: then it may be this one's.
+    if (isAbroad) isOfOther = !isOfOther
+    if (entry.startsWith(ownAbroad) || (!isOfOther && entry.startsWith(own))) return path[i - 1]
+  }
   return undefined
 }

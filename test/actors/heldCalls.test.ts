@@ -7,7 +7,7 @@ import type { Callee } from '../../actors/serving/callee.js'
 import { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
-import { kinds } from '../../core/wire/envelope.js'
+import { incarnationAbroad, kinds } from '../../core/wire/envelope.js'
 import { open } from './incomingCallFixture.js'
 
 test('a held call that gets its turn in time is answered once, by its turn', async (t) => {
@@ -85,7 +85,7 @@ test('a call knows whom it is made for, and who waits for it', (t) => {
   t.deepEqual(nested.path, ['a/1/1', 'n1/1/2', 'm/1/6'])
   t.true(nested.isMadeFor('a/1/1'))
   t.false(nested.isMadeFor('m/1/3'))
-  t.is(nested.outerAt('n1'), 'a/1/1')
+  t.is(nested.outerAt({ id: 'n1', incarnation: 1, abroad: incarnationAbroad(9) }), 'a/1/1')
   t.is(nested.trace, 'trace')
   t.is(outside.trace, null)
   t.deepEqual(outside.caller, { name: null, node: 'desk', className: 'Client', version: 0 })

@@ -4,7 +4,7 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import { NestedCalls } from '../../actors/serving/nestedCalls.js'
-import { outerAt } from '../../core/wire/envelope.js'
+import { incarnationAbroad, outerAt } from '../../core/wire/envelope.js'
 import { command, Fault, NodeObject, query } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, type TestHost, TestSystem } from '../support/testSystem.js'
@@ -219,7 +219,8 @@ test('a way that comes back to a node of another kind is refused there at once, 
 })
 
 test('the call that a call waits for is the last of its path that the node has made a call for', (t) => {
-  const at = (path: string[] | null, caller = 'm') => outerAt('c', { path, caller })
+  const c = { id: 'c', incarnation: 1, abroad: incarnationAbroad(9) }
+  const at = (path: string[] | null, caller = 'm') => outerAt(c, { path, caller, incarnation: 1 })
   t.is(at(null), undefined)
   t.is(at(['desk/1/1', 'c/1/2']), 'desk/1/1')
   t.is(at(['desk/1/1', 'c/1/2', 'm/1/5', 'c/1/3']), 'm/1/5')

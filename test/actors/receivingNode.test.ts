@@ -42,6 +42,7 @@ function open() {
         },
       },
       observe: ({ type, message, error }: any) => void log.push(type === 'warning' ? `${message}: ${error.message}` : type),
+      calls: { incarnation: 9 },
       inspection: {
         callTimes: { add: (...seen: readonly unknown[]) => void log.push(`took ${seen.join(' ')}`) },
       },

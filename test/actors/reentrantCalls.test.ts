@@ -27,7 +27,16 @@ function handle(node: Partial<ReenteredNode>, path: readonly string[]) {
     refuse: ({ code, message }: Fault) => void log.push(`${code}: ${message}`),
     runInside: (inside: unknown) => void log.push(inside),
   }
-  const whole = { id: 'n1', className: 'Notes.v1', isReentrant: false, changeover: undefined, turn: undefined, ...node }
+  const whole = {
+    id: 'n1',
+    incarnation: 1,
+    abroad: 2 ** 32,
+    className: 'Notes.v1',
+    isReentrant: false,
+    changeover: undefined,
+    turn: undefined,
+    ...node,
+  }
   return { isHandled: handleReentrantCall(whole, call as never), log }
 }
 

@@ -3,7 +3,7 @@ import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
 import { callerInfo } from '../../core/wire/callerInfo.js'
 import { decode, encodeAnnouncement, encodeFault, encodeRefusal, pack, packToSend, unpack } from '../../core/wire/codec.js'
-import { callId, type FaultEnvelope, kinds, markedEntry, outerAt } from '../../core/wire/envelope.js'
+import { callId, type FaultEnvelope, incarnationAbroad, kinds, markedEntry, outerAt } from '../../core/wire/envelope.js'
 
 const replier = { node: 'n1', className: 'Pages.v1', version: 3 }
 const read = (bytes: Uint8Array) => decode(bytes)[0] as FaultEnvelope
@@ -54,7 +54,8 @@ test('a call’s id is its caller’s, across restarts', (t) => {
 })
 
 test('a call inside a node’s own call is found by the last one that the node has made a call for', (t) => {
-  const outer = (nodeId: string, caller: string, path: readonly string[] | null) => outerAt(nodeId, { caller, path })
+  const outer = (id: string, caller: string, path: readonly string[] | null) =>
+    outerAt({ id, incarnation: 1, abroad: incarnationAbroad(9) }, { caller, path, incarnation: 1 })
   t.is(outer('a', 'b', null), undefined)
   t.is(outer('a', 'a', ['x/1/1', 'y/1/1']), 'y/1/1')
   t.is(outer('a', 'a', []), undefined)
@@ -66,6 +67,27 @@ test('a call inside a node’s own call is found by the last one that the node h
   t.is(outer('a', 'b', ['a/1/5', 'b/1/1']), undefined)
   // A name that begins alike is another node's.
   t.is(outer('a', 'b', ['x/1/1', 'aa/1/5']), undefined)
+})
+
+test('a node of a neighbour that has a node’s name and incarnation is another one, wherever it is in the path', (t) => {
+  const abroad = incarnationAbroad(9)
+  const outer = (caller: string, incarnation: number, path: readonly string[]) =>
+    outerAt({ id: 'a', incarnation: 1, abroad }, { caller, path, incarnation })
+  const others = incarnationAbroad(7)
+  // The neighbour's a calls, for x there.
+  t.is(outer('a', others, ['x/1/1']), undefined)
+  // Its b does, which its a has called.
+  t.is(outer('b', others, ['x/1/1', 'a/1/5']), undefined)
+  // The same when a of this system has called the neighbour's a for y.
+  t.is(outer('a', others, ['y/1/1', `a/${abroad}/5`]), 'y/1/1')
+  t.is(outer('b', others, ['y/1/1', `a/${abroad}/5`, 'a/1/6']), 'y/1/1')
+  // c of this system has, which a had called.
+  t.is(outer('b', others, ['y/1/1', 'a/1/5', `c/${incarnationAbroad(8)}/6`, 'd/1/7']), 'y/1/1')
+  // Back in this system.
+  t.is(outer('d', 1, ['y/1/1', 'a/1/5', `c/${abroad}/6`, `b/${others}/7`]), 'y/1/1')
+  t.is(outer('d', 1, ['y/1/1', `c/${abroad}/6`, 'a/1/5', `b/${others}/7`]), undefined)
+  // An earlier life of its own.
+  t.is(outer('a', 2, ['x/1/1']), undefined)
 })
 
 test('the entry of a call in paths has a mark of its own, never 0, and not the call’s number', (t) => {
