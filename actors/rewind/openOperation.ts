@@ -2,6 +2,7 @@
 import type { MethodKind } from '../../core/model/methods.js'
 import {
   answerOf,
+  answerWith,
   digestOfArgs,
   encodeOperation,
   type RecordedAnswer,
@@ -10,7 +11,6 @@ import {
   type Told,
   toldOf,
 } from '../../core/model/recordedOperation.js'
-import { pack } from '../../core/wire/codec.js'
 
 interface MadeCall extends RecordedCall {
   answer: RecordedAnswer | null
@@ -94,7 +94,7 @@ export class OpenOperation {
 }
 
 export function answered(call: MadeCall, value: unknown): void {
-  call.answer = { value: pack(value ?? null, 'an answer') }
+  call.answer = answerWith(value)
 }
 
 export function failed(call: MadeCall, error: unknown): void {

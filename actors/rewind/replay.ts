@@ -55,6 +55,9 @@ export interface ReplayingSoftware {
   apart(generation: Generation, oldest: Version, around: ObjectEnvironment): ObjectApart
 }
 
+/** An operation that waits for an answer which had not come the first time waits no longer than this. */
+const unansweredMs = 500
+
 export class Replay {
   readonly #around: ReplayEnvironment
   #object: ObjectApart | undefined
@@ -69,7 +72,8 @@ export class Replay {
     private readonly recording: Recording,
     private readonly given: GivenUp,
   ) {
-    this.#around = new ReplayEnvironment(node, recording.kept.version)
+    const { className, version } = recording.kept
+    this.#around = new ReplayEnvironment(node, className, version)
     this.#report = { target: recording.target, replayed: 0, differing: 0 }
     this.#beganMs = services.clock.monotonicMs()
   }
@@ -85,40 +89,58 @@ export class Replay {
     try {
       await this.#start()
       for (let number = first; number < next; number++) {
-        if (this.given.up) throw new Fault('upgrade.rewind', 'the replay was given up')
         const key = keys.operation(nodeId, this.recording.target, number)
         await this.#replay(key, decodeOperation(journal.get(key)!))
         await this.#pause()
       }
       this.#write()
       await state.settled()
+      this.#goesOn()
     } finally {
-      this.#object?.end()
+      this.leave()
     }
     return this.#report
+  }
+
+  /**
+   * Nothing that still runs of it writes from now on. To be called as soon as it is given up: the object that
+   * comes next opens the same state.
+   */
+  leave(): void {
+    const object = this.#object
+    this.#object = undefined
+    object?.end()
+  }
+
+  #goesOn(): void {
+    if (this.given.up) throw new Fault('upgrade.rewind', 'the replay was given up')
   }
 
   /** "start() runs first": as after any restart, with what it says to others. */
   async #start(): Promise<void> {
     const { node, services } = this
-    this.#object?.end()
+    this.#goesOn()
+    this.leave()
     this.#object = this.software.apart(this.recording.kept, this.recording.oldest, this.#around)
-    this.#around.operation = undefined
+    this.#around.runs = 'start'
     const ticket = node.state.begin('command')
     try {
       node.state.touch(this.recording.kept.object)
       const starting = this.#object.instance.start()
       if (starting !== undefined) await within(services.clock, services.settings.callDeadlineMs, Promise.resolve(starting), late)
+      this.#goesOn()
       node.state.keep(ticket)
     } catch (error) {
       node.state.drop(ticket)
-      if (isInvariantViolation(error)) throw error
+      if (isInvariantViolation(error) || this.given.up) throw error
       throw new Fault(
         'upgrade.rewind',
         `the old object does not start: ${toFault(error, 'upgrade.rewind').message}`,
         {},
         { cause: error },
       )
+    } finally {
+      this.#around.runs = undefined
     }
   }
 
@@ -131,13 +153,21 @@ export class Replay {
     }
     const { state } = this.node
     const ticket = state.begin(found.entry.kind)
-    this.#around.operation = operation
+    this.#around.runs = operation
+    let isLeftBehind = false
     try {
       let value = invoke(found.entry, found.receivers, unpack(recorded.args) as unknown[])
       const promise = promiseOf(value)
-      if (promise !== undefined) value = await within(this.services.clock, this.services.settings.callDeadlineMs, promise, late)
+      if (promise !== undefined) {
+        isLeftBehind = true
+        const ended = promise.finally(() => {
+          isLeftBehind = false
+        })
+        value = await this.#untilEnded(operation, ended)
+        this.#goesOn()
+      }
       operation.ended()
-      if (recorded.inside.length > 0) operation.diverged ??= `${recorded.inside.join(', ')} ran inside it`
+      if (recorded.inside.length > 0) operation.diverges(`${recorded.inside.join(', ')} ran inside it`)
       if (operation.diverged !== undefined) throw new Fault('upgrade.rewind', operation.diverged)
       const now = recorded.told === null ? null : toldOf(value)
       state.keep(ticket)
@@ -145,15 +175,23 @@ export class Replay {
     } catch (error) {
       const { spoilt } = state
       const written = state.drop(ticket)
-      if (isInvariantViolation(error) || state.isLost) throw error
+      if (isInvariantViolation(error) || state.isLost || this.given.up) throw error
       const { diverged } = operation
       const reason = diverged ?? (spoilt ?? faultOfMethod(error)).message
       this.#end(key, differing(recorded, diverged === undefined ? 'refused' : 'diverged', null, reason))
-      // As after any command that threw when it had written.
-      if (written) await this.#start()
+      // As after any command that threw when it had written. One that still runs would write into the next.
+      if (written || isLeftBehind) await this.#start()
     } finally {
-      this.#around.operation = undefined
+      this.#around.runs = undefined
     }
+  }
+
+  /** All answers are here: an operation that waits on waits for none of them, or for one that never came. */
+  async #untilEnded(operation: ReplayedOperation, ended: Promise<unknown>): Promise<unknown> {
+    const { clock, settings } = this.services
+    await Promise.race([Promise.allSettled([ended]), operation.stopped, new Promise<void>((resolve) => clock.turn(resolve))])
+    if (operation.diverged !== undefined) return undefined
+    return within(clock, operation.waits ? unansweredMs : settings.callDeadlineMs, Promise.race([ended, operation.stopped]), late)
   }
 
   #entry(recorded: RecordedOperation): { readonly entry: MethodEntry; readonly receivers: readonly Receiver[] } | Fault {
@@ -199,6 +237,7 @@ export class Replay {
     if (!journal.isCommitted(batch)) await journal.closed(batch)
     else await new Promise<void>((resolve) => clock.turn(resolve))
     state.throwIfLost()
+    this.#goesOn()
     this.#inTurn = 0
     this.#beganMs = clock.monotonicMs()
   }

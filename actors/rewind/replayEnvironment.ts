@@ -1,16 +1,23 @@
 /**
  * The surroundings of an object whose operations are carried out once more (W3): it gets what was recorded,
- * and nothing that it says leaves its node. Between two operations, while it starts, they are those of its
- * node.
+ * and nothing that it says leaves its node. While it starts they are those of its node. An operation that has
+ * ended may have left something behind that goes on: it reaches nobody, and no answer comes to it.
  */
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { NeighbourClass } from '../../core/model/neighbour.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { Tally } from '../../core/model/objectChain.js'
-import { digestOfArgs, type RecordedCall, type RecordedOperation } from '../../core/model/recordedOperation.js'
+import {
+  answeredValue,
+  digestOfArgs,
+  type RecordedAnswer,
+  type RecordedCall,
+  type RecordedOperation,
+} from '../../core/model/recordedOperation.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
+import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import { unpack } from '../../core/wire/codec.js'
 import { makeRef } from '../calls/refs.js'
 import type { RunningCall } from '../calls/runningCall.js'
@@ -25,11 +32,32 @@ export class ReplayedOperation {
   #nows = 0
   #randoms = 0
   readonly #left: RecordedCall[]
-  /** Where it would have told or asked others something else than it did. */
-  diverged: string | undefined
+  readonly #stopped = Promise.withResolvers<void>()
+  #diverged: string | undefined
+  #waits = false
 
   constructor(readonly recorded: RecordedOperation) {
     this.#left = [...recorded.calls]
+  }
+
+  /** Where it would have told or asked others something else than it did. */
+  get diverged(): string | undefined {
+    return this.#diverged
+  }
+
+  /** Resolves when it has diverged: what comes then counts for nothing. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise
+  }
+
+  /** It may wait for an answer that never comes. */
+  get waits(): boolean {
+    return this.#waits
+  }
+
+  diverges(reason: string): void {
+    this.#diverged ??= reason
+    this.#stopped.resolve()
   }
 
   /** Where it asks more often than before: the time of its last answer, or of its beginning. */
@@ -47,20 +75,35 @@ export class ReplayedOperation {
     const digest = digestOfArgs(args)
     const at = this.#left.findIndex((call) => call.target === target && call.method === method && call.args === digest)
     if (at !== -1) return this.#left.splice(at, 1)[0]
-    this.diverged ??= `it would call ${method} of ${target}, and did not`
+    this.diverges(`it would call ${method} of ${target}, and did not`)
     return undefined
+  }
+
+  /**
+   * Its answer, as it was. One that had not come when the operation ended does not come, and neither does one
+   * to a call that was not made: nobody may be there who would hear that it has failed.
+   */
+  ask(target: string, method: string, args: readonly unknown[]): Promise<unknown> {
+    const answer = this.take(target, method, args)?.answer ?? null
+    if (answer === null) {
+      this.#waits = true
+      return nothing()
+    }
+    const told = answerOf(answer)
+    told.catch(() => {})
+    return told
   }
 
   /** It has ended: what others heard of it, and would not hear now, diverges. */
   ended(): void {
     const told = this.#left.find(({ isCommand }) => isCommand)
-    if (told !== undefined) this.diverged ??= `it called ${told.method} of ${told.target}, and would not`
+    if (told !== undefined) this.diverges(`it called ${told.method} of ${told.target}, and would not`)
   }
 }
 
 export class ReplayEnvironment implements ObjectEnvironment {
-  /** Undefined while the object starts. */
-  operation: ReplayedOperation | undefined
+  /** Undefined between two operations. */
+  runs: ReplayedOperation | 'start' | undefined
   readonly layer: ObjectLayer
   readonly clock: Clock
   readonly random: Random
@@ -69,17 +112,22 @@ export class ReplayEnvironment implements ObjectEnvironment {
 
   constructor(
     private readonly node: ObjectEnvironment,
+    private readonly className: string,
     readonly version: Version,
   ) {
     const { clock, random } = node
     this.layer = new ReplayLayer(node.layer, this)
     this.clock = {
-      now: () => this.operation?.now() ?? clock.now(),
+      now: () => this.#operation?.now() ?? clock.now(),
       monotonicMs: () => clock.monotonicMs(),
       after: (ms, action) => clock.after(ms, action),
       turn: (action) => clock.turn(action),
     }
-    this.random = { next: () => this.operation?.random() ?? random.next() }
+    this.random = { next: () => this.#operation?.random() ?? random.next() }
+  }
+
+  get #operation(): ReplayedOperation | undefined {
+    return this.runs === 'start' ? undefined : this.runs
   }
 
   get nodeId(): string {
@@ -95,10 +143,15 @@ export class ReplayEnvironment implements ObjectEnvironment {
   }
 
   get running(): RunningCall | undefined {
-    const { operation } = this
-    if (operation === undefined) return this.node.running
-    const { caller } = operation.recorded
+    if (this.runs === 'start') return this.node.running
+    if (this.runs === undefined) return undefined
+    const { caller = this.#itself } = this.runs.recorded
     return { deadline: Number.POSITIVE_INFINITY, path: [], sends: undefined, whenFailed() {}, trace: null, caller }
+  }
+
+  /** Whom a timer's call is made by. */
+  get #itself(): CallerInfo {
+    return { name: null, node: this.nodeId, className: this.className, version: this.version }
   }
 
   /** The timers of an object that is only there to replay ring for nobody. */
@@ -134,37 +187,38 @@ class ReplayLayer implements ObjectLayer {
 
   #answered(target: NodeClass, to: string, made: object): object {
     return makeRef(target, (method, _, args) => {
-      const { operation } = this.around
-      if (operation === undefined) return (made as Methods)[method]!(...args)
-      return answerOf(operation.take(to, method, args), method)
+      const { runs } = this.around
+      if (runs === 'start') return (made as Methods)[method]!(...args)
+      return runs === undefined ? nothing() : runs.ask(to, method, args)
     })
   }
 
   #taken(target: NodeClass, to: string, made: object): object {
     return makeRef(target, (method, _, args) => {
-      const { operation } = this.around
-      if (operation === undefined) (made as Methods)[method]!(...args)
-      else operation.take(to, method, args)
+      const { runs } = this.around
+      if (runs === 'start') (made as Methods)[method]!(...args)
+      else runs?.take(to, method, args)
     })
   }
 
   publish(name: string, args: readonly unknown[], label: Version): void {
-    const { operation } = this.around
-    if (operation === undefined) this.layer.publish(name, args, label)
-    else operation.take(eventTarget(name), name, args)
+    const { runs } = this.around
+    if (runs === 'start') this.layer.publish(name, args, label)
+    else runs?.take(eventTarget(name), name, args)
   }
 
   /** A timer that an operation sets ends with the object that replays it. */
   leaveWithCommit(leave: () => void, giveUp?: () => void): void {
-    if (this.around.operation === undefined) this.layer.leaveWithCommit(leave, giveUp)
+    if (this.around.runs === 'start') this.layer.leaveWithCommit(leave, giveUp)
     else giveUp?.()
   }
 }
 
-async function answerOf(call: RecordedCall | undefined, method: string): Promise<unknown> {
-  if (call === undefined) throw new Fault('upgrade.rewind', `a replay asks nobody: ${method} was not called so before`)
-  const { answer } = call
-  if (answer === null) throw new Fault('timeout.deadline', `${method}: the answer had not come when the operation ended`)
-  if ('value' in answer) return unpack(answer.value)
+async function answerOf(answer: RecordedAnswer): Promise<unknown> {
+  if ('value' in answer) return answeredValue(answer)
   throw new Fault(answer.code as Fault['code'], answer.message, unpack(answer.details) as Fault['details'])
+}
+
+function nothing(): Promise<never> {
+  return new Promise(() => {})
 }

@@ -63,6 +63,8 @@ export class ObjectChange {
   #transformed: BatchNumber | undefined
   /** The leftovers of a failed try are being swept. */
   #sweeping: Promise<void> = Promise.resolve()
+  /** While a rewind is transforming. */
+  #replay: Replay | undefined
   /** The new object, from `checking` until it takes its place. */
   #checked: RunningObject | undefined
 
@@ -142,6 +144,8 @@ export class ObjectChange {
       this.#next = await within(clock, transformTimeoutMs, running, late)
     } finally {
       isOver = true
+      this.#replay?.leave()
+      this.#replay = undefined
     }
   }
 
@@ -157,14 +161,11 @@ export class ObjectChange {
     }
     const whole = apart ?? recording
     recordStore.consider(whole.kept)
-    try {
-      const replay = new Replay(node.services, node.software, node, whole, given)
-      const { replayed, differing } = await replay.run()
-      this.#transformed = node.state.batch
-      observe({ type: 'rewound', nodeId: node.id, version: this.target, replayed, differing })
-    } finally {
-      recordStore.considerNone()
-    }
+    this.#replay = new Replay(node.services, node.software, node, whole, given)
+    const { replayed, differing } = await this.#replay.run()
+    this.#transformed = node.state.batch
+    recordStore.considerNone()
+    observe({ type: 'rewound', nodeId: node.id, version: this.target, replayed, differing })
     return rewoundGeneration(recordStore.record, whole, history.isUndo(recording.target))
   }
 

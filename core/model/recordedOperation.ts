@@ -23,8 +23,8 @@ export interface RecordedCall {
 }
 
 export type RecordedAnswer =
-  | { readonly value: Uint8Array }
-  | { readonly code: string; readonly message: string; readonly details: Uint8Array }
+  /** Empty where the answer was undefined, which is not null to whoever asked. */
+  { readonly value: Uint8Array } | { readonly code: string; readonly message: string; readonly details: Uint8Array }
 
 /** The answer to a caller: as it was, or the digest of a long one; null where nobody waits for one. */
 export type Told = Uint8Array | string | null
@@ -66,6 +66,14 @@ export function isSameTold(a: Told, b: Told): boolean {
 
 export function digestOfArgs(args: readonly unknown[]): string {
   return digestOf(pack(args, 'the arguments'))
+}
+
+export function answerWith(value: unknown): { readonly value: Uint8Array } {
+  return { value: value === undefined ? new Uint8Array() : pack(value, 'an answer') }
+}
+
+export function answeredValue({ value }: { readonly value: Uint8Array }): unknown {
+  return value.length === 0 ? undefined : unpack(value)
 }
 
 export function answerOf(error: unknown): RecordedAnswer {
