@@ -43,17 +43,22 @@ export class LevelRounds {
     this.#followed = version
   }
 
-  /** After a loss the history comes back first. */
+  /**
+   * After a loss the history comes back first. A level that no history says keeps everybody out: somebody
+   * else has written it, or it is of a history that was here before.
+   */
   async restore(): Promise<void> {
     const { database, history } = this.options
+    // Before the head: then the version that has raised it is in the history.
+    const stored = await database.level()
     const head = await database.head()
     if (head.version === 0) return
     const verified = await history.at(head)
-    if (!verified.isLevelRaised) return
-    const { level: numbers, levelRelease } = verified
-    this.#level = { numbers, release: levelRelease }
-    const stored = await database.level()
-    if (stored === null || unreadOf(numbers, stored.numbers).length > 0)
+    const { isLevelRaised, level: numbers, levelRelease } = verified
+    if (isLevelRaised) this.#level = { numbers, release: levelRelease }
+    const isWrong = stored !== null && unreadOf(stored.numbers as Level, numbers).length > 0
+    if (isWrong) await database.restoreLevel({ release: levelRelease, numbers }, stored)
+    else if (isLevelRaised && (stored === null || unreadOf(numbers, stored.numbers).length > 0))
       await database.restoreLevel({ release: levelRelease, numbers })
   }
 

@@ -139,8 +139,11 @@ export interface UpgradeDatabase {
   ): Promise<boolean>
   /** T2. As it was stored last; null: never. The signed history says what it is. */
   level(): Promise<StoredLevel | null>
-  /** From the history, after a loss. Each number stays where it is greater here. */
-  restoreLevel(level: StoredLevel): Promise<void>
+  /**
+   * From the history, after a loss. Each number stays where it is greater here. `wrong` was found here, and
+   * no history says it: it goes, unless there is another one by now.
+   */
+  restoreLevel(level: StoredLevel, wrong?: StoredLevel): Promise<void>
   /**
    * A chunk of a bundle. `staged`: no installed manifest names the bundle yet, and it is gone some time after
    * its last chunk, unless one does then. Throws `unavailable.overloaded` where so many are staged already,

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { digestOf } from '../../core/base/digest.js'
 import { release } from '../../core/base/formats.js'
-import { firstLevel, newestLevel } from '../../core/base/level.js'
+import { firstLevel, newestLevel, unreadOf } from '../../core/base/level.js'
 import { signed } from '../../core/trust/signed.js'
 import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
 import { alice, manifestAfter } from '../support/signedManifests.js'
@@ -67,6 +67,22 @@ test('a server gives the database a level that it has lost', async (t) => {
   t.deepEqual(await stored.level(), { release, numbers: newestLevel })
   await settle(200)
   t.deepEqual(await stored.level(), { release, numbers: newestLevel })
+})
+
+test('a level that no history says goes, whether or not one was raised', async (t) => {
+  const wrong = { release: '9.1.0', numbers: { envelope: 9, shard: 1 } }
+  const one = await started(t, { ...installed(raising()), options: { deathRoundMs: 50 } } as never)
+  await one.stored.restoreLevel(wrong)
+  await one.settle(200)
+  t.deepEqual(await one.stored.level(), { release, numbers: newestLevel })
+
+  const manifest = signed('manifest', encodeManifest(manifestAfter(undefined, { upgrader: alice.publicKey })), alice)
+  const other = await started(t, { ...installed(manifest), options: { deathRoundMs: 50 } } as never)
+  await other.stored.restoreLevel(wrong)
+  await other.settle(200)
+  const { numbers } = (await other.stored.level())!
+  t.true(Object.values(numbers).length > 0)
+  t.deepEqual(unreadOf(numbers as never, firstLevel), [], 'everybody reads it')
 })
 
 test('a server of a release that does not read the level does not start, and says which release to run', async (t) => {

@@ -146,4 +146,19 @@ export function levelContract(adapter: string, make: () => DatabaseUnderTest): v
     t.deepEqual(await database.level(), { release: '9.9.9', numbers: { envelope: 9, manifest: 4, shard: 1 } })
     await database.close()
   })
+
+  test(of('a level that no history says goes, unless another one is stored by then'), async (t) => {
+    const database = await make().open(newSystem())
+    const wrong = { release: '9.9.9', numbers: { envelope: 9, shard: 7 } }
+    const right = { release: '0.2.0', numbers: { envelope: 2, manifest: 3 } }
+    await database.restoreLevel(right, wrong)
+    await database.restoreLevel(wrong)
+    const both = { release: '9.9.9', numbers: { envelope: 9, manifest: 3, shard: 7 } }
+    t.deepEqual(await database.level(), both)
+    await database.restoreLevel(right, wrong)
+    t.deepEqual(await database.level(), both, 'it is not the one that was found wrong')
+    await database.restoreLevel(right, both)
+    t.deepEqual(await database.level(), right)
+    await database.close()
+  })
 }

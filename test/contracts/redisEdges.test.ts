@@ -85,6 +85,40 @@ test('a start is kept for nodes with a directory alone', async (t) => {
   t.deepEqual((await client.hkeys(registrations)).sort(), ['/attendance', 'desk-v0', 'n1', 'start/n1'])
 })
 
+test('a level and servers that others have written are seen as they count: the level can be put right, and no server reads what can’t be read', async (t) => {
+  const { database, registrations } = await open(t)
+  const right = { release: '0.2.0', numbers: { envelope: 2 } }
+  for (const odd of ['x', 'x envelope=9 and more', 'envelope=9', 'x envelope=99999999999999999999', '  shard=1 envelope=7']) {
+    await client.hset(registrations, '/level', odd)
+    const found = await database.level()
+    t.is((await database.register(statusOf('n1'), long, new Starting('s1', 'dir-n1'))).registered, odd === 'x', odd)
+    await database.restoreLevel(right, found!)
+    t.deepEqual(await database.level(), right, odd)
+    await database.forget('n1')
+  }
+  await client.hdel(registrations, '/level')
+  const raise = () =>
+    database.install(nothingInstalled, 'd1', manifestOf('one').manifest, {}, null, null, null, {
+      ...{ reads: { envelope: 2 }, level: right, isTaught: false },
+    })
+  const end = Date.now() + long
+  for (const odd of [
+    `{"s1":[${end},"{"]}`,
+    `{"s1":[${end},"nothing"]}`,
+    `{"s1":[${end},"[]"]}`,
+    `{"s1":[${end},"{\\"reads\\":[]}"]}`,
+  ]) {
+    await client.hset(registrations, '/servers', odd)
+    t.deepEqual(await database.servers(), [{ id: 's1', software: { release: '?', reads: {}, since: 0 } }], odd)
+    t.false(await raise(), odd)
+  }
+  for (const none of ['', 'x', '[]', '5', '{"s1":5}', `{"s1":["x","{}"]}`, `{"s1":[${end},5]}`]) {
+    await client.hset(registrations, '/servers', none)
+    t.deepEqual(await database.servers(), [], none)
+  }
+  t.true(await raise())
+})
+
 test('the layout has a number: it is written by what is installed, and a newer one is refused before anything is read or written', async (t) => {
   const { database, system } = await open(t)
   const { head, manifests } = keysOf(system)

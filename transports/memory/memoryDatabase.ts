@@ -135,8 +135,8 @@ class MemoryDatabase implements UpgradeDatabase {
     return this.#history.level()
   }
 
-  async restoreLevel(level: StoredLevel): Promise<void> {
-    this.#history.restoreLevel(level)
+  async restoreLevel(level: StoredLevel, wrong?: StoredLevel): Promise<void> {
+    this.#history.restoreLevel(level, wrong)
   }
 
   async putChunk(...args: Parameters<UpgradeDatabase['putChunk']>): Promise<boolean> {

@@ -63,9 +63,10 @@ export class MemoryHistory {
     return this.system.data().level
   }
 
-  restoreLevel({ release, numbers }: StoredLevel): void {
+  restoreLevel({ release, numbers }: StoredLevel, wrong?: StoredLevel): void {
     const system = this.system.data()
-    const before = system.level
+    const found = system.level
+    const before = found !== null && wrong !== undefined && isSameLevel(found.numbers, wrong.numbers) ? null : found
     const now = raised((before?.numbers ?? {}) as never, numbers)
     system.level = { release: before !== null && isSameLevel(before.numbers, now) ? before.release : release, numbers: now }
   }

@@ -75,6 +75,7 @@ if done == 1 and level ~= '' then keepLevel(level) end
 return done`),
 
   theseusRestoreLevel: nodeScript(`${levelLua}
+if ARGV[2] ~= '' and isLevel(numbersIn(ARGV[2])) then redis.call('HDEL', registrations, '/level') end
 keepLevel(ARGV[1])`),
 
   /** Answers the level and, of each upgrade server that was heard of late, its id and software. */

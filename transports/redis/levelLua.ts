@@ -5,15 +5,26 @@
  */
 import { firstLevel } from '../../core/base/level.js'
 import { serverKeptMs } from '../udbFactory.js'
-import { numbersText } from './redisLevel.js'
+import { levelNumberMax, numbersText } from './redisLevel.js'
 import { idsPerCommand } from './redisPreamble.js'
 
 export const levelLua = `
 -- Numbers of formats, as \`envelope=2 manifest=3\`. The first word of a level is the release that reads it.
 local function numbersIn(text)
   local numbers = {}
-  for name, number in string.gmatch(text, '(%a+)=(%d+)') do numbers[name] = tonumber(number) end
+  for name, number in string.gmatch(text, '(%a+)=(%d+)') do numbers[name] = math.min(tonumber(number), ${levelNumberMax}) end
   return numbers
+end
+
+local function isLevel(numbers)
+  local kept = numbersIn(redis.call('HGET', registrations, '/level') or '')
+  for name, number in pairs(kept) do
+    if numbers[name] ~= number then return false end
+  end
+  for name, number in pairs(numbers) do
+    if kept[name] ~= number then return false end
+  end
+  return true
 end
 
 local function doesRead(reads, numbers)

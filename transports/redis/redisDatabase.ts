@@ -96,8 +96,8 @@ class RedisDatabase implements UpgradeDatabase {
     return (await this.#registrations.readers()).level
   }
 
-  restoreLevel(level: StoredLevel): Promise<void> {
-    return this.#registrations.restoreLevel(level)
+  restoreLevel(level: StoredLevel, wrong?: StoredLevel): Promise<void> {
+    return this.#registrations.restoreLevel(level, wrong)
   }
 
   putChunk(...args: Parameters<UpgradeDatabase['putChunk']>): Promise<boolean> {

@@ -12,10 +12,15 @@ export function levelText({ release, numbers }: StoredLevel): string {
   return `${release} ${numbersText(numbers)}`
 }
 
-/** Null for what can't be read: the signed history says it again. */
+/** Greater ones count as this: no level has one. */
+export const levelNumberMax = 1_000_000
+
+/** Null where there is none. Reads as the scripts do: what counts there is seen here, whoever wrote it. */
 export function levelFrom(text: string): StoredLevel | null {
-  const [release = '', ...words] = text.split(' ')
-  const pairs = words.map((word) => /^([a-zA-Z]+)=(\d{1,6})$/.exec(word))
-  if (release === '' || pairs.includes(null)) return null
-  return { release, numbers: Object.fromEntries(pairs.map((pair) => [pair![1]!, Number(pair![2])])) }
+  if (text === '') return null
+  const pairs = [...text.matchAll(/([a-zA-Z]+)=(\d+)/g)]
+  return {
+    release: text.split(' ', 1)[0]!,
+    numbers: Object.fromEntries(pairs.map(([, name, number]) => [name!, Math.min(Number(number), levelNumberMax)])),
+  }
 }

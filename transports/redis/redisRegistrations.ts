@@ -8,7 +8,7 @@ import type { Heard, RegisterAnswer, ServerRow, StoredLevel } from '../../core/c
 import type { NodeRow, NodeStatus } from '../../core/model/nodeRow.js'
 import type { RedisConnection } from './redisConnection.js'
 import type { RedisKeys } from './redisKeys.js'
-import { levelFrom, levelText } from './redisLevel.js'
+import { levelFrom, levelText, numbersText } from './redisLevel.js'
 import { decodeRow, encodeRow } from './redisRows.js'
 
 /**
@@ -83,8 +83,13 @@ export class RedisRegistrations {
     return { level: levelFrom(level), servers: servers.sort((a, b) => (a.id < b.id ? -1 : 1)) }
   }
 
-  async restoreLevel(level: StoredLevel): Promise<void> {
-    await this.redis.run('theseusRestoreLevel', this.keys.nodes, levelText(level))
+  async restoreLevel(level: StoredLevel, wrong?: StoredLevel): Promise<void> {
+    await this.redis.run(
+      'theseusRestoreLevel',
+      this.keys.nodes,
+      levelText(level),
+      wrong === undefined ? '' : numbersText(wrong.numbers),
+    )
   }
 
   async doubt(session: Session): Promise<void> {
@@ -122,7 +127,10 @@ function softwareText({ software }: Session): string {
 
 /** None for what can't be read: it counts until its time is over, and reads nothing. */
 function serverFrom(id: string, text: string): readonly ServerRow[] {
-  const software: unknown = JSON.parse(text)
+  let software: unknown
+  try {
+    software = JSON.parse(text)
+  } catch {}
   return [{ id, software: isSoftware(software) ? software : { release: '?', reads: {}, since: 0 } }]
 }
 
