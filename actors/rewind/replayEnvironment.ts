@@ -149,7 +149,7 @@ export class ReplayEnvironment implements ObjectEnvironment {
     return { deadline: Number.POSITIVE_INFINITY, path: [], sends: undefined, whenFailed() {}, trace: null, caller }
   }
 
-  /** Whom a timer's call is made by. */
+  /** The caller of a timer's call. */
   get #itself(): CallerInfo {
     return { name: null, node: this.nodeId, className: this.className, version: this.version }
   }
