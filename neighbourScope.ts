@@ -59,7 +59,8 @@ async function openNeighbour(
   const { settings, telemetry } = options
   const connections = neighbourConnections(options, system, neighbour)
   const trust = checkTrust(nkeySignatures, neighbour.trust, system)
-  await dropOtherHistory(kept, system, new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(connections)), observe)
+  const empty = () => new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(connections))
+  await dropOtherHistory(kept, system, empty(), observe)
   const { scope } = await openScope(
     {
       ...connections,
@@ -75,7 +76,10 @@ async function openNeighbour(
   )
   scope.registerSingleton(UpgradeServerClient, NeighbourServerClient)
   scope.register(HostHistoryRestore as never, {
-    useValue: neighbourRestore(system, { verified: scope.resolve(tokens.verified), kept, observe }),
+    useValue: neighbourRestore(system, {
+      ...{ verified: scope.resolve(tokens.verified), empty, kept, observe },
+      server: { manifests: (from, to) => scope.resolve(UpgradeServerClient).manifests(from, to) },
+    }),
   })
   scope.register(tokens.repository, { useValue: host.resolve(tokens.repository) })
   const clients = scope.resolve(Host)

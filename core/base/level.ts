@@ -49,7 +49,7 @@ export function unreadOf(level: Level, reads: Readonly<Record<string, number>>):
   return Object.entries(level).flatMap(([name, number]) => ((reads[name] ?? 0) < number ? [`${name} ${number}`] : []))
 }
 
-/** Names and numbers are bounded: they come from other processes. */
+/** Names and numbers are bounded: they come from other processes. No format is called `constructor`. */
 export const levelFormatsMax = 32
 
 export function isLevelRecord(value: unknown): value is Readonly<Record<string, number>> {
@@ -58,7 +58,8 @@ export function isLevelRecord(value: unknown): value is Readonly<Record<string, 
   return (
     entries.length <= levelFormatsMax &&
     entries.every(
-      ([name, number]) => /^[a-z][A-Za-z]{0,31}$/.test(name) && Number.isInteger(number) && number >= 0 && number < 1e6,
+      ([name, number]) =>
+        /^[a-z][A-Za-z]{0,31}$/.test(name) && !(name in {}) && Number.isInteger(number) && number >= 0 && number < 1e6,
     )
   )
 }

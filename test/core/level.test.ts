@@ -93,7 +93,17 @@ test('a manifest with a level changes no class, and each of its fields is checke
   const entry = { service: 'x', oldClass: 'X.v1', newClass: 'X.v2', pastSO: 'none', futureSO: 'none', only: null, schedule: 's' }
   for (const [field, values] of Object.entries({
     release: [undefined, 7, '', 'a b'],
-    level: [undefined, 7, [], { Envelope: 1 }, { envelope: -1 }, { envelope: 1.5 }, { envelope: '1' }],
+    level: [
+      undefined,
+      7,
+      [],
+      { Envelope: 1 },
+      { envelope: -1 },
+      { envelope: 1.5 },
+      { envelope: '1' },
+      { constructor: 9 },
+      { valueOf: 1 },
+    ],
     classUpgrades: [[{ ...entry, oldMethods: {}, newMethods: {}, oldUses: [], newUses: [], inverse: true }], 'none'],
     identity: [undefined, 'short', 7],
     need: ['x', { upgrade: 2 }],
