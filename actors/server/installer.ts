@@ -81,6 +81,7 @@ export class Installer {
         await this.#checkClasses(history.manifests, manifest)
         if ((await database.bundleWrites(bundle.digest)) !== writes)
           throw new Fault('unavailable.overloaded', 'others write the bundle of this upgrade: install it again')
+        if (asked !== null) throw unread(manifest)
       }
       throw conflict(manifest, now.version)
     }
@@ -112,6 +113,12 @@ export class Installer {
       throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${stored.chunk}`)
     if (stored.state === 'otherDigest') throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
+}
+
+/** Of what can't be read, nobody knows what it reads. It may also have gone meanwhile. */
+function unread({ version }: Manifest): Fault {
+  const advice = 'install it again, and if that is refused too, look for that row in the upgrade database and remove it'
+  return new Fault('upgrade.level', `version ${version} is not installed: a row of somebody registered can't be read: ${advice}`)
 }
 
 function conflict({ version }: Manifest, newest: Version): Fault {

@@ -5,12 +5,16 @@ import { InstalledHistory } from '../../actors/server/installedHistory.js'
 import { Installer, type InstallerParts } from '../../actors/server/installer.js'
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
+import { release } from '../../core/base/formats.js'
+import { newestLevel } from '../../core/base/level.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import { signed } from '../../core/trust/signed.js'
+import { encodeManifest, type Manifest } from '../../core/upgrade/manifest.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { changedDatabase } from '../support/changedDatabase.js'
 import { ManualClock } from '../support/manualClock.js'
-import { alice, signedAfter, system } from '../support/signedManifests.js'
+import { alice, manifestAfter, signedAfter, system } from '../support/signedManifests.js'
 
 async function open(given: Partial<InstallerParts> = {}, changed: Partial<UpgradeDatabase> = {}) {
   const clock = new ManualClock()
@@ -78,4 +82,19 @@ test('an install that the database refuses although nothing has changed is a con
   const { install, announced } = await open({}, { install: async () => false })
   await t.throwsAsync(install(first.bytes, first.signature), { code: 'upgrade.conflict' })
   t.deepEqual(announced, [])
+})
+
+test('a level that a row which nobody can read keeps from being raised is refused in words that say so', async (t) => {
+  const { install } = await open({}, { install: async () => false })
+  const manifest = {
+    ...manifestAfter(undefined, { upgrader: alice.publicKey }),
+    ...{ format: 3, identity: null, until: {}, need: null, release, level: newestLevel },
+  }
+  const { bytes, signature } = signed('manifest', encodeManifest(manifest as unknown as Manifest), alice)
+  await t.throwsAsync(install(bytes, signature), {
+    code: 'upgrade.level',
+    message: /^version 1 is not installed: a row of somebody registered can't be read: /,
+  })
+  // One that asks nobody does not follow.
+  await t.throwsAsync(install(first.bytes, first.signature), { code: 'upgrade.conflict' })
 })

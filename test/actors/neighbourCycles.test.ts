@@ -44,6 +44,29 @@ class BayV1 extends NodeObject<object> {
   }
 }
 
+/** The same, not re-entrant. */
+class StrictDeskV1 extends NodeObject<object> {
+  static override readonly className: string = 'StrictDesk.v1'
+  static override readonly calls = () => [StrictBayV1.of('warehouse')]
+
+  @command async order(bay: string): Promise<string> {
+    return await this.ref(StrictBayV1.of('warehouse'), bay).load(this.nodeId)
+  }
+
+  @query orders(): number {
+    return 0
+  }
+}
+
+class StrictBayV1 extends NodeObject<object> {
+  static override readonly className: string = 'StrictBay.v1'
+  static override readonly calls = () => [StrictDeskV1.of('shop')]
+
+  @command async load(desk: string): Promise<string> {
+    return `loaded for ${await this.ref(StrictDeskV1.of('shop'), desk).orders()}`
+  }
+}
+
 async function openBoth(t: ExecutionContext, level: object = {}) {
   const neighbours: Record<string, NonNullable<NeighboursOption['neighbours']>[string]> = {}
   const warehouse = await TestSystem.start(t, asking, {}, { name: 'warehouse', neighbours, ...level })
@@ -54,7 +77,7 @@ async function openBoth(t: ExecutionContext, level: object = {}) {
   const floor = await shop.host('floor')
   await floor.node(DeskV1, 'n1')
   for (const nodeId of ['n1', 'n2']) await store.node(BayV1, nodeId)
-  return { warehouse, shop }
+  return { warehouse, shop, store, floor }
 }
 
 test('a call that comes back from a neighbour runs inside the one that it is made for, also where the node there has the same name', async (t) => {
@@ -68,4 +91,12 @@ test('a node of a neighbour calls a re-entrant node that has its own name', asyn
   t.is(await codeOf(warehouse.desk.ref(BayV1, 'n2').load('n1')), 'answered "loaded for 0"')
   t.is(await codeOf(warehouse.desk.ref(BayV1, 'n1').load('n1')), 'answered "loaded for 0"')
   t.is(await codeOf(warehouse.desk.ref(BayV1, 'n1').passOn('n2', 'n1')), 'answered "loaded for 0"')
+})
+
+test('a call that comes back from a neighbour to a node that is not re-entrant is refused at once, whatever the names', async (t) => {
+  const { shop, store, floor } = await openBoth(t)
+  await floor.node(StrictDeskV1, 's1')
+  for (const nodeId of ['s1', 's2']) await store.node(StrictBayV1, nodeId)
+  for (const bay of ['s1', 's2'])
+    t.is(await codeOf(shop.desk.ref(StrictDeskV1, 's1', { deadline: '60s' }).order(bay)), 'protocol.call-cycle', bay)
 })
