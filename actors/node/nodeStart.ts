@@ -16,6 +16,7 @@ import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
 import { isRejection } from '../history/classRegistry.js'
 import { isOnProbation } from '../registration/nodeRowCache.js'
+import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { NodeState } from '../state/nodeState.js'
 import { runTransform, sweepStateSlots } from '../state/transformRun.js'
 import { type HostServices, Node } from './node.js'
@@ -180,6 +181,7 @@ export function goOn(node: Node): void {
     // Of a stalled upgrade its manager tells, with the reason.
     if (upgrade === null) node.report('current', null, null)
   }
+  void sweepLeftRecordings(node)
   node.manager.resume()
 }
 

@@ -3,7 +3,7 @@ import type { MethodKind } from '../../core/model/methods.js'
 import {
   answerOf,
   answerWith,
-  digestOfArgs,
+  digestOrNone,
   encodeOperation,
   type RecordedAnswer,
   type RecordedCall,
@@ -56,7 +56,7 @@ export class OpenOperation {
   /** A call of it has left. Its answer is to be told when it comes. */
   called(target: string, method: string, kind: MethodKind, args: readonly unknown[]): MadeCall | undefined {
     if (!this.#isCounted()) return undefined
-    const call = { target, method, args: digestOfArgs(args), isCommand: kind === 'command', answer: null }
+    const call = { target, method, args: digestOrNone(args), isCommand: kind === 'command', answer: null }
     this.#calls.push(call)
     return call
   }

@@ -8,7 +8,7 @@ import type { MethodKind } from '../../core/model/methods.js'
 import { keys, type NodeRecord, numberOfKey, type Recording } from '../../core/model/nodeRecord.js'
 import { decodeOperation } from '../../core/model/recordedOperation.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { isLeftBehind, recordingEnded } from '../../core/upgrade/generations.js'
+import { recordingEnded } from '../../core/upgrade/generations.js'
 import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import { pack } from '../../core/wire/codec.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
@@ -17,8 +17,8 @@ import type { HostSettings } from '../base/settings.js'
 import type { Mailbox } from '../serving/mailbox.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
-import { sweepRange, sweepStateSlots } from '../state/transformRun.js'
 import { OpenOperation, type OperationKeeper } from './openOperation.js'
+import { sweepRecordings } from './recordingSweep.js'
 
 /** Of its host. */
 export interface RecorderServices {
@@ -141,14 +141,7 @@ export class Recorder implements OperationKeeper {
     const { recordStore } = node
     recordStore.write(recordingEnded(recordStore.record, reason))
     node.recordingEnded()
-    const { journal, settings, observe } = services
-    const swept = async () => {
-      await sweepStateSlots(this.#nodeId, (of) => isLeftBehind(recordStore.record, of), journal, settings)
-      await sweepRange(...keys.operations(this.#nodeId, this.recording.target), journal, settings)
-    }
-    swept().catch((error) => {
-      observe({ type: 'warning', message: `${this.#nodeId}: the recording is not swept yet`, error })
-    })
+    void sweepRecordings({ recordStore, services })
   }
 
   /** Not while an upgrade moves the node's record. */

@@ -11,6 +11,7 @@ import type { Tally } from '../../core/model/objectChain.js'
 import {
   answeredValue,
   digestOfArgs,
+  digestOrNone,
   type RecordedAnswer,
   type RecordedCall,
   type RecordedOperation,
@@ -71,8 +72,7 @@ export class ReplayedOperation {
   }
 
   /** The same call, each once. Anything else diverges. */
-  take(target: string, method: string, args: readonly unknown[]): RecordedCall | undefined {
-    const digest = digestOfArgs(args)
+  take(target: string, method: string, digest: string): RecordedCall | undefined {
     const at = this.#left.findIndex((call) => call.target === target && call.method === method && call.args === digest)
     if (at !== -1) return this.#left.splice(at, 1)[0]
     this.diverges(`it would call ${method} of ${target}, and did not`)
@@ -84,7 +84,7 @@ export class ReplayedOperation {
    * to a call that was not made: nobody may be there who would hear that it has failed.
    */
   ask(target: string, method: string, args: readonly unknown[]): Promise<unknown> {
-    const answer = this.take(target, method, args)?.answer ?? null
+    const answer = this.take(target, method, digestOrNone(args))?.answer ?? null
     if (answer === null) {
       this.#waits = true
       return nothing()
@@ -197,14 +197,14 @@ class ReplayLayer implements ObjectLayer {
     return makeRef(target, (method, _, args) => {
       const { runs } = this.around
       if (runs === 'start') (made as Methods)[method]!(...args)
-      else runs?.take(to, method, args)
+      else runs?.take(to, method, digestOfArgs(args))
     })
   }
 
   publish(name: string, args: readonly unknown[], label: Version): void {
     const { runs } = this.around
     if (runs === 'start') this.layer.publish(name, args, label)
-    else runs?.take(eventTarget(name), name, args)
+    else runs?.take(eventTarget(name), name, digestOfArgs(args))
   }
 
   /** A timer that an operation sets ends with the object that replays it. */

@@ -8,6 +8,7 @@ import type { Version } from '../../core/base/ids.js'
 import { flipped, flippedBack, recovering, started } from '../../core/upgrade/generations.js'
 import { defaultTimeouts } from '../../core/upgrade/upgrade.js'
 import { within } from '../base/timeouts.js'
+import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import type { SharedMoments } from './objectChange.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
 import { learn, type UpgradingNode } from './upgradingNode.js'
@@ -63,6 +64,7 @@ export class CompanionChange {
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
+    void sweepLeftRecordings(node)
   }
 
   async flipBack(reason: string): Promise<void> {

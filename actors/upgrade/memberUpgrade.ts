@@ -9,6 +9,7 @@ import type { NodeRecord } from '../../core/model/nodeRecord.js'
 import type { LimitedSchedule } from '../../core/schedules/serviceLimit.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
+import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { commitTogether, type RecordChange } from '../software/nodeRecordStore.js'
 import { CompanionChange } from './companionChange.js'
 import type { GroupStepName, GroupUpgrade, Step } from './groupUpgrade.js'
@@ -270,6 +271,7 @@ export class MemberUpgrade extends NodeUpgrade {
       await node.state.settled()
       await this.#moments.commit(() => advanced(node.recordStore.record, target + 1, history.isUndo(target)))
       node.software.rebuildChain()
+      void sweepLeftRecordings(node)
     } catch (error) {
       if (node.state.isLost) node.crashInUpgrade(error)
       else node.serveAfterUpgrade()

@@ -13,6 +13,7 @@ import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { sleep, within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
+import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
 import { nodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
@@ -181,6 +182,7 @@ export class NodeUpgrade {
           given.advanced = true
         })
         await this.node.state.settled()
+        void sweepLeftRecordings(node)
         return
       } catch (error) {
         // The node restarts from what is on disk: at the version before.

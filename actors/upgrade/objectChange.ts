@@ -5,11 +5,10 @@
 import { Fault, toFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
-import { type Generation, keys, type NodeRecord, type Recording } from '../../core/model/nodeRecord.js'
+import type { Generation, NodeRecord, Recording } from '../../core/model/nodeRecord.js'
 import {
   flipped,
   flippedBack,
-  isLeftBehind,
   isUnfinished,
   keptApart,
   recordingOf,
@@ -20,10 +19,11 @@ import {
   wholeRecording,
 } from '../../core/upgrade/generations.js'
 import { within } from '../base/timeouts.js'
+import { sweepRecordings } from '../rewind/recordingSweep.js'
 import { Replay } from '../rewind/replay.js'
 import type { RunningObject } from '../software/liveObject.js'
 import type { BatchNumber } from '../state/journal.js'
-import { copySlots, type GivenUp, runTransform, sweepRange, sweepStateSlots } from '../state/transformRun.js'
+import { copySlots, type GivenUp, runTransform, sweepStateSlots } from '../state/transformRun.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
 import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
 
@@ -239,17 +239,7 @@ export class ObjectChange {
       throw new Fault('upgrade.start', toFault(error, 'upgrade.start').message, {}, { cause: error })
     }
     this.#serveAgain()
-    this.#sweepOld().catch((error) => {
-      node.services.observe({ type: 'warning', message: `${node.id}: the old generation is not swept yet`, error })
-    })
-  }
-
-  async #sweepOld(): Promise<void> {
-    const { node } = this
-    const { journal, settings } = node.services
-    await sweepStateSlots(node.id, (of) => isLeftBehind(node.recordStore.record, of), journal, settings)
-    // Those of a recording that this upgrade has ended.
-    await sweepRange(keys.allOperations(node.id)[0], keys.operations(node.id, this.target)[0], journal, settings)
+    void sweepRecordings(node)
   }
 
   /** After a few failed starts one commit moves the pointer back. */

@@ -68,6 +68,15 @@ export function digestOfArgs(args: readonly unknown[]): string {
   return digestOf(pack(args, 'the arguments'))
 }
 
+/** Of a call that fails for its arguments, as whoever makes it is told by itself. */
+export function digestOrNone(args: readonly unknown[]): string {
+  try {
+    return digestOfArgs(args)
+  } catch {
+    return ''
+  }
+}
+
 export function answerWith(value: unknown): { readonly value: Uint8Array } {
   return { value: value === undefined ? new Uint8Array() : pack(value, 'an answer') }
 }

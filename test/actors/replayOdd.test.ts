@@ -1,8 +1,11 @@
 /** Replays of operations that leave something open, or ask for something odd (§8; W2, W3). */
 import test, { type ExecutionContext } from 'ava'
+import { checkRecord, keys } from '../../core/model/nodeRecord.js'
+import { unpack } from '../../core/wire/codec.js'
 import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, upgradeClass } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { type Gate, gate, TestSystem } from '../support/testSystem.js'
+import { toRingV2 } from './tillClasses.js'
 
 class ShelfV1 extends NodeObject<{ added: number[] }> {
   static override readonly className: string = 'Shelf.v1'
@@ -68,6 +71,12 @@ class ClerkV1 extends NodeObject<{ log: string[] }> {
     const count = await this.ref(ShelfV1, 'shelf').add(number)
     this.state.log.push(`counted ${count}`)
   }
+  @command async addWrong(): Promise<void> {
+    const wrong = (() => 1) as unknown as number
+    await this.ref(ShelfV1, 'shelf')
+      .add(wrong)
+      .catch((error: Error) => this.state.log.push(error.message))
+  }
   @query log(): string[] {
     return this.state.log
   }
@@ -108,6 +117,11 @@ const toClerkV2 = () =>
 async function open(t: ExecutionContext, nodeId: string) {
   const system = await TestSystem.start(t, { limit: { percent: 100 } })
   const host = await system.host('h1')
+  const onDisk = new Set<string>()
+  host.state.afterCommit = (writes) => {
+    for (const [key, value] of writes) value === null ? onDisk.delete(key) : onDisk.add(key)
+  }
+  const kept = () => [...onDisk].filter((key) => key.startsWith(`s/${nodeId}/`) || key.startsWith(`o/${nodeId}/`))
   const node = await host.node(ClerkV1, nodeId)
   await host.node(ShelfV1, 'shelf')
   const { operator } = system.desk.running
@@ -118,7 +132,7 @@ async function open(t: ExecutionContext, nodeId: string) {
   await node.reached(1)
   const rewind = () => operator.undo({ rewind: true })
   const rewound = () => node.reached(2)
-  return { system, host, node, call, shelf, rewind, rewound }
+  return { system, host, node, call, shelf, kept, rewind, rewound }
 }
 
 test('a call that nobody waited for harms no replay', async (t) => {
@@ -198,4 +212,44 @@ test('a replay that takes too long is left behind: the object that serves is not
     host.events.filter(({ type }) => type === 'nodeFailed'),
     [],
   )
+})
+
+test('a call that can’t travel fails as it does where nothing is recorded', async (t) => {
+  const { call, rewind, rewound } = await open(t, 'c8')
+  await call(1, 'addWrong')
+  const [message] = await call(1, 'log')
+  t.regex(message, /function/)
+  await rewind()
+  await rewound()
+  t.deepEqual(await call(2, 'log'), [message])
+})
+
+test('a node that passes an upgrade which leaves it alone keeps nothing of its recording', async (t) => {
+  const { system, node, call, kept } = await open(t, 'c9')
+  await call(1, 'note', 'one')
+  t.deepEqual(kept(), ['s/c9/0.0/r', 's/c9/1.1/r', 'o/c9/0000000001/0000000000'])
+  await system.publish(toRingV2())
+  await node.reached(2)
+  await until(() => kept().length === 1, 'only its state is left')
+  t.deepEqual(kept(), ['s/c9/1.1/r'])
+})
+
+test('a recording that was left on the disk is gone after the next start', async (t) => {
+  const { system, host, call, kept } = await open(t, 'c10')
+  await call(1, 'note', 'one')
+  const { afterCommit } = host.state
+  host.state.afterCommit = (writes) => {
+    afterCommit!(writes)
+    const record = writes.find(([key, value]) => key === keys.record('c10') && value !== null)?.[1]
+    if (record != null && checkRecord(unpack(record)).generation.version === 2) host.kill()
+  }
+  await system.publish(toRingV2())
+  await until(() => host.isDead, 'it is killed as it advances')
+  t.is(kept().length, 3)
+  host.state.afterCommit = afterCommit
+  const second = await system.host('h2', { state: host.state })
+  const again = await second.node(ClerkV1, 'c10')
+  await again.reached(2)
+  await until(() => kept().length === 1, 'only its state is left')
+  t.deepEqual(kept(), ['s/c10/1.1/r'])
 })
