@@ -6,6 +6,7 @@
  * T3. It is raised on purpose, never lowered, and only to numbers that everybody who is registered reads.
  */
 import { type FormatName, firstRelease, formats, release } from './formats.js'
+import { isInstantMs } from './instant.js'
 
 /** Number by format. A later release may have formats that this one does not know. */
 export type Level = Readonly<Record<FormatName, number>> & Readonly<Record<string, number>>
@@ -66,7 +67,7 @@ export function isLevelRecord(value: unknown): value is Readonly<Record<string, 
 
 export function isSoftware(value: unknown): value is Software {
   const { release: name, reads, since } = (value ?? {}) as Partial<Record<keyof Software, unknown>>
-  return typeof name === 'string' && name.length <= 64 && isLevelRecord(reads) && typeof since === 'number'
+  return typeof name === 'string' && name.length <= 64 && isLevelRecord(reads) && isInstantMs(since)
 }
 
 /** Each number as it is in the one where it is greater: a level is never lowered. */

@@ -1,5 +1,6 @@
 /** The rows of the UDB (§4): who runs what. */
 import type { Version } from '../base/ids.js'
+import { isInstantMs } from '../base/instant.js'
 import type { Software } from '../base/level.js'
 import type { Phase } from '../base/phases.js'
 
@@ -52,7 +53,7 @@ export type RewindRow =
 
 export function isRewindRow(value: unknown): value is RewindRow {
   const { untilMs, ended } = (value ?? {}) as Record<string, unknown>
-  return Number.isSafeInteger(untilMs) || typeof ended === 'string'
+  return isInstantMs(untilMs) || typeof ended === 'string'
 }
 
 export interface NodeFigures {

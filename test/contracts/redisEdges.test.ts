@@ -119,6 +119,22 @@ test('a level and servers that others have written are seen as they count: the l
   t.true(await raise())
 })
 
+test('times that nobody can tell are not believed, and their row is there', async (t) => {
+  const { database, rows } = await open(t)
+  await database.register(statusOf('n1'), long, new Starting('s1', 'dir-n1'))
+  const row = JSON.parse((await client.hget(rows, 'n1'))!) as object
+  const software = { release: '0.2.0', reads: { envelope: 2 } }
+  for (const odd of [1e300, -8.65e15, 9e15]) {
+    const text = JSON.stringify({ ...row, since: odd, software: { ...software, since: odd }, rewind: { untilMs: odd } })
+    await client.hset(rows, 'n1', text)
+    const [found] = await database.nodes()
+    t.deepEqual([found!.nodeId, found!.since, found!.software, found!.rewind], ['n1', 0, undefined, undefined])
+  }
+  const text = JSON.stringify({ ...row, since: 5, software: { ...software, since: 6 }, rewind: { untilMs: 8.64e15 } })
+  await client.hset(rows, 'n1', text)
+  t.like((await database.nodes())[0], { since: 5, software: { ...software, since: 6 }, rewind: { untilMs: 8.64e15 } })
+})
+
 test('the layout has a number: it is written by what is installed, and a newer one is refused before anything is read or written', async (t) => {
   const { database, system } = await open(t)
   const { head, manifests } = keysOf(system)

@@ -192,6 +192,9 @@ test('numbers of formats that others send are bounded', (t) => {
   const software = { release: '0.2.0', reads: {}, since: 0 }
   t.true(isSoftware(software))
   for (const wrong of [
+    { ...software, since: 8.64e15 + 1 },
+    { ...software, since: -1e300 },
+    { ...software, since: Number.NaN },
     null,
     {},
     { ...software, release: 7 },

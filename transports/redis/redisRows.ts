@@ -1,5 +1,6 @@
 /** A node's row as it is kept in Redis: JSON, so that an operator can read it with redis-cli. */
 import { isClassName, isName, isVersion } from '../../core/base/ids.js'
+import { isInstantMs } from '../../core/base/instant.js'
 import { isSoftware } from '../../core/base/level.js'
 import { phases } from '../../core/base/phases.js'
 import { isRewindRow, type NodeStatus } from '../../core/model/nodeRow.js'
@@ -61,9 +62,11 @@ function pick(status: NodeStatus): NodeStatus {
     software,
     rewind,
   } = status
-  const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId, since }
+  const row = { nodeId, service, className, version, phase, target, reason, hostId, directoryId }
   return {
     ...row,
+    // A time that nobody can tell would keep an operator from all rows.
+    since: isInstantMs(since) ? since : 0,
     ...(isVersion(status.settled) ? { settled: status.settled } : {}),
     ...(isName(status.group) ? { group: status.group } : {}),
     ...(uses === undefined ? {} : { uses }),
