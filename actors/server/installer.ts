@@ -67,11 +67,12 @@ export class Installer {
     const writes = await database.bundleWrites(manifest.bundle.digest)
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
+    const asked = askedFor(manifest, history.level)
+    // The last: what is refused pins nothing.
     await this.parts.prepareNeighbours(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
     const { undoes, bundle } = manifest
     const { entries, undone } = tablesOf(history.manifests, manifest)
-    const asked = askedFor(manifest, history.level)
     if (!(await database.install(before, digest, signed, entries, undoes, bundle.digest, writes, asked, undone))) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }

@@ -98,3 +98,13 @@ test('a level that a row which nobody can read keeps from being raised is refuse
   // One that asks nobody does not follow.
   await t.throwsAsync(install(first.bytes, first.signature), { code: 'upgrade.conflict' })
 })
+
+test('an upgrade that needs more than the level is refused before anything is pinned at a neighbour', async (t) => {
+  const prepared: number[] = []
+  const { install } = await open({ prepareNeighbours: async ({ version }) => void prepared.push(version) })
+  const { bytes, signature } = signedAfter(undefined, alice, { runtime: 2 })
+  await t.throwsAsync(install(bytes, signature), { code: 'upgrade.level' })
+  t.deepEqual(prepared, [])
+  await install(first.bytes, first.signature)
+  t.deepEqual(prepared, [1])
+})
