@@ -11,6 +11,7 @@ import {
   type Told,
   toldOf,
 } from '../../core/model/recordedOperation.js'
+import { inScope } from './operationScope.js'
 
 interface MadeCall extends RecordedCall {
   answer: RecordedAnswer | null
@@ -43,6 +44,10 @@ export class OpenOperation {
 
   get isTooLarge(): boolean {
     return this.#asked > askedMax
+  }
+
+  run<T>(work: () => T): T {
+    return inScope(this, work)
   }
 
   now(value: number): void {

@@ -18,6 +18,7 @@ import type { Mailbox } from '../serving/mailbox.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import { OpenOperation, type OperationKeeper } from './openOperation.js'
+import { isOf } from './operationScope.js'
 import { sweepRecordings } from './recordingSweep.js'
 
 /** Of its host. */
@@ -75,9 +76,10 @@ export class Recorder implements OperationKeeper {
     return !this.#isOver && this.recording.target === target
   }
 
-  /** The operation that runs now, if it is recorded. */
+  /** The operation that runs now, if it is recorded, and is what asks. */
   get current(): OpenOperation | undefined {
-    return this.#current
+    const current = this.#current
+    return current !== undefined && isOf(current) ? current : undefined
   }
 
   /** A call begins. Undefined for one that is not recorded. */

@@ -122,11 +122,11 @@ export class Replay {
     this.#goesOn()
     this.leave()
     this.#object = this.software.apart(this.recording.kept, this.recording.oldest, this.#around)
-    this.#around.runs = 'start'
     const ticket = node.state.begin('command')
     try {
       node.state.touch(this.recording.kept.object)
-      const starting = this.#object.instance.start()
+      const { instance } = this.#object
+      const starting = this.#around.begin('start', () => instance.start())
       if (starting !== undefined) await within(services.clock, services.settings.callDeadlineMs, Promise.resolve(starting), late)
       this.#goesOn()
       node.state.keep(ticket)
@@ -140,7 +140,7 @@ export class Replay {
         { cause: error },
       )
     } finally {
-      this.#around.runs = undefined
+      this.#around.ended()
     }
   }
 
@@ -153,10 +153,10 @@ export class Replay {
     }
     const { state } = this.node
     const ticket = state.begin(found.entry.kind)
-    this.#around.runs = operation
     let isLeftBehind = false
     try {
-      let value = invoke(found.entry, found.receivers, unpack(recorded.args) as unknown[])
+      const args = unpack(recorded.args) as unknown[]
+      let value = this.#around.begin(operation, () => invoke(found.entry, found.receivers, args))
       const promise = promiseOf(value)
       if (promise !== undefined) {
         isLeftBehind = true
@@ -182,7 +182,7 @@ export class Replay {
       // As after any command that threw when it had written. One that still runs would write into the next.
       if (written || isLeftBehind) await this.#start()
     } finally {
-      this.#around.runs = undefined
+      this.#around.ended()
     }
   }
 

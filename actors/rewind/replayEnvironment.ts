@@ -25,6 +25,7 @@ import type { RunningCall } from '../calls/runningCall.js'
 import type { ObjectEnvironment, ObjectLayer } from '../serving/objectEnvironment.js'
 import type { NodeState } from '../state/nodeState.js'
 import { callTarget, eventTarget, neighbourTarget } from './callTarget.js'
+import { inScope, isOf } from './operationScope.js'
 
 type Methods = Readonly<Record<string, (...args: unknown[]) => unknown>>
 
@@ -102,8 +103,7 @@ export class ReplayedOperation {
 }
 
 export class ReplayEnvironment implements ObjectEnvironment {
-  /** Undefined between two operations. */
-  runs: ReplayedOperation | 'start' | undefined
+  #runs: ReplayedOperation | 'start' | undefined
   readonly layer: ObjectLayer
   readonly clock: Clock
   readonly random: Random
@@ -126,8 +126,25 @@ export class ReplayEnvironment implements ObjectEnvironment {
     this.random = { next: () => this.#operation?.random() ?? random.next() }
   }
 
+  /** Undefined between two operations, and for what another one has left behind. */
+  get runs(): ReplayedOperation | 'start' | undefined {
+    const scope = this.#runs === 'start' ? this : this.#runs
+    return scope !== undefined && isOf(scope) ? this.#runs : undefined
+  }
+
+  /** Runs the beginning of an operation, or of the object. */
+  begin<T>(what: ReplayedOperation | 'start', work: () => T): T {
+    this.#runs = what
+    return inScope(what === 'start' ? this : what, work)
+  }
+
+  ended(): void {
+    this.#runs = undefined
+  }
+
   get #operation(): ReplayedOperation | undefined {
-    return this.runs === 'start' ? undefined : this.runs
+    const { runs } = this
+    return runs === 'start' ? undefined : runs
   }
 
   get nodeId(): string {
@@ -143,9 +160,10 @@ export class ReplayEnvironment implements ObjectEnvironment {
   }
 
   get running(): RunningCall | undefined {
-    if (this.runs === 'start') return this.node.running
-    if (this.runs === undefined) return undefined
-    const { caller = this.#itself } = this.runs.recorded
+    const { runs } = this
+    if (runs === 'start') return this.node.running
+    if (runs === undefined) return undefined
+    const { caller = this.#itself } = runs.recorded
     return { deadline: Number.POSITIVE_INFINITY, path: [], sends: undefined, whenFailed() {}, trace: null, caller }
   }
 

@@ -16,6 +16,8 @@ import type { IncomingCall } from './incomingCall.js'
 
 /** A call that is being recorded (W1). */
 export interface RecordedTurn {
+  /** Runs its method. */
+  run<T>(work: () => T): T
   /** A call has run inside it. */
   ranInside(method: string): void
   /** The value that its caller is told. */

@@ -90,7 +90,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.#hasBegun = true
     let result: unknown
     try {
-      result = this.invoke(entry)
+      result = this.#recorded === undefined ? this.invoke(entry) : this.#recorded.run(() => this.invoke(entry))
     } catch (error) {
       return this.#failed(error)
     }

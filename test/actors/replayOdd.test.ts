@@ -71,6 +71,18 @@ class ClerkV1 extends NodeObject<{ log: string[] }> {
     const count = await this.ref(ShelfV1, 'shelf').add(number)
     this.state.log.push(`counted ${count}`)
   }
+  /** Answers at once, and adds one more to the shelf while later operations run. */
+  @command addOn(): void {
+    void this.ref(ShelfV1, 'shelf')
+      .add(1)
+      .then(() => this.ref(ShelfV1, 'shelf').add(2))
+  }
+  @command async slow(text: string): Promise<void> {
+    await this.ref(ShelfV1, 'shelf').find('it')
+    await this.ref(ShelfV1, 'shelf').find('it')
+    await this.ref(ShelfV1, 'shelf').find('it')
+    this.state.log.push(text)
+  }
   @command async addWrong(): Promise<void> {
     const wrong = (() => 1) as unknown as number
     await this.ref(ShelfV1, 'shelf')
@@ -252,4 +264,14 @@ test('a recording that was left on the disk is gone after the next start', async
   await again.reached(2)
   await until(() => kept().length === 1, 'only its state is left')
   t.deepEqual(kept(), ['s/c10/1.1/r'])
+})
+
+test('an operation is not charged with what another one has left behind', async (t) => {
+  const { call, shelf, rewind, rewound } = await open(t, 'c12')
+  await Promise.all([call(1, 'addOn'), call(1, 'slow', 'one')])
+  await until(async () => (await shelf()).length === 2, 'the shelf has both')
+  await rewind()
+  await rewound()
+  t.deepEqual(await call(2, 'log'), ['one'])
+  t.deepEqual(await shelf(), [1, 2])
 })
