@@ -19,7 +19,7 @@ export async function sweepRecordings({ recordStore, services: { journal, settin
     await sweepStateSlots(nodeId, (of) => isLeftBehind(recordStore.record, of), journal, settings)
     await sweepRange(from, to, journal, settings)
   } catch (error) {
-    observe({ type: 'warning', message: `${nodeId}: a recording is not swept yet`, error })
+    observe({ type: 'warning', message: `${nodeId}: the old generation is not swept yet`, error })
   }
 }
 

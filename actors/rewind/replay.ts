@@ -116,7 +116,7 @@ export class Replay {
     if (this.given.up) throw new Fault('upgrade.rewind', 'the replay was given up')
   }
 
-  /** "start() runs first": as after any restart, with what it says to others. */
+  /** "start() runs first": as after any restart, with what it says to others, once. */
   async #start(): Promise<void> {
     const { node, services } = this
     this.#goesOn()
@@ -130,6 +130,7 @@ export class Replay {
       if (starting !== undefined) await within(services.clock, services.settings.callDeadlineMs, Promise.resolve(starting), late)
       this.#goesOn()
       node.state.keep(ticket)
+      this.#around.isMute = true
     } catch (error) {
       node.state.drop(ticket)
       if (isInvariantViolation(error) || this.given.up) throw error

@@ -104,6 +104,8 @@ export class ReplayedOperation {
 
 export class ReplayEnvironment implements ObjectEnvironment {
   #runs: ReplayedOperation | 'start' | undefined
+  /** Others have heard what `start()` says: an object that is made anew tells them nothing. */
+  isMute = false
   readonly layer: ObjectLayer
   readonly clock: Clock
   readonly random: Random
@@ -213,16 +215,16 @@ class ReplayLayer implements ObjectLayer {
 
   #taken(target: NodeClass, to: string, made: object): object {
     return makeRef(target, (method, _, args) => {
-      const { runs } = this.around
-      if (runs === 'start') (made as Methods)[method]!(...args)
-      else runs?.take(to, method, digestOfArgs(args))
+      const { runs, isMute } = this.around
+      if (runs !== 'start') runs?.take(to, method, digestOfArgs(args))
+      else if (!isMute) (made as Methods)[method]!(...args)
     })
   }
 
   publish(name: string, args: readonly unknown[], label: Version): void {
-    const { runs } = this.around
-    if (runs === 'start') this.layer.publish(name, args, label)
-    else runs?.take(eventTarget(name), name, digestOfArgs(args))
+    const { runs, isMute } = this.around
+    if (runs !== 'start') runs?.take(eventTarget(name), name, digestOfArgs(args))
+    else if (!isMute) this.layer.publish(name, args, label)
   }
 
   /** A timer that an operation sets ends with the object that replays it. */

@@ -199,7 +199,9 @@ export class ObjectChange {
     invariant(!mailbox.isOpen && mailbox.running === undefined, 'C11: a call runs beside the flip')
     const { record } = node.recordStore
     const { rewind } = classUpgradeOf(this.node, this.target)
-    const recording = rewind === null ? undefined : recordingOf(record, next, rewind, node.services.clock.now())
+    // From a version that is final nobody goes back.
+    const isRecorded = rewind !== null && node.services.history.final < this.target
+    const recording = isRecorded ? recordingOf(record, next, rewind, node.services.clock.now()) : undefined
     await this.shared.commit(() => flipped(node.recordStore.record, next, recording))
     // Made before anything was recorded: the object that serves is another one.
     if (recording !== undefined) this.#forgetChecked()

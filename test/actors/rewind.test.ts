@@ -16,6 +16,7 @@ import {
   rewindable,
   type Sale,
   startsFail,
+  startsTell,
   type TillParts,
   TillV1,
   toRingV2,
@@ -395,6 +396,22 @@ test('W5: what the undone version knew is there as soon as the repaired one is l
   await until(() => node.chain.some(({ role, version }) => role === 'futureSO' && version === 3), 'it is learned')
   t.is(await call(3, 'tip', 1), 4)
   t.is(await call(1, 'tips'), 3)
+})
+
+test('an object that is made anew in the middle of a replay tells nobody a second time that it starts', async (t) => {
+  const { system, node, call, ledger, upgrade, rewind } = await open(t, {}, {}, 'till-9')
+  await upgrade()
+  // Each has written before it fails: the old object sells another amount, and would tell it.
+  for (let n = 0; n < 3; n++) await call(1, 'sell', 99)
+  startsTell.add('till-9')
+  await rewind()
+  await node.reached(2)
+  t.is((await reportOf(system, 'till-9')).head.differing, 3)
+  // That of its replay, and that of the flip.
+  t.deepEqual(
+    (await ledger()).filter((text: string) => text === 'started'),
+    ['started', 'started'],
+  )
 })
 
 async function messageOf(failing: Promise<unknown>): Promise<string> {

@@ -16,6 +16,9 @@ import {
   upgradeClass,
 } from '../../index.js'
 
+/** The tills that tell the ledger of each start at version 1. */
+export const startsTell = new Set<string>()
+
 /** The tills that do not start at version 1. */
 export const startsFail = new Set<string>()
 
@@ -56,6 +59,7 @@ export class TillV1 extends NodeObject<{ total: number; starts: number; rings: n
   protected override start(): void {
     if (startsFail.has(this.nodeId)) throw new Error('no start')
     this.state.starts++
+    if (startsTell.has(this.nodeId)) this.sender(LedgerV1, 'ledger').tell('started')
   }
 
   @command pay(amount: number): number {
