@@ -22,7 +22,10 @@ import { toV2 } from './notesClasses.js'
 
 const manifest = (...entries: readonly (readonly [old: string, next: string, only?: NodeFilter])[]) =>
   ({
-    classUpgrades: entries.map(([oldClass, newClass, only = null]) => ({ oldClass, newClass, only })),
+    // Of one type: such a filter makes the lineage fork.
+    classUpgrades: entries.map(([oldClass, newClass, only = null]) => ({
+      ...{ oldClass, newClass, only, pastSO: 'notNeeded', futureSO: 'notNeeded' },
+    })),
   }) as unknown as Manifest
 const node = { nodeId: 'n1', facts: {} }
 

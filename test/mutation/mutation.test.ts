@@ -402,5 +402,5 @@ test('a wrong flag of the command is told with the flags that there are, and --h
   const help = commandLine(['--help'])
   t.true(typeof help !== 'string' && help.values.help)
   if (typeof help === 'string') return
-  for (const flag of Object.keys(help.values)) t.regex(usage, new RegExp(`^  --${flag} `, 'm'))
+  for (const flag of Object.keys(help.values)) t.regex(usage, new RegExp(`^  --${flag}\\b`, 'm'))
 })

@@ -148,7 +148,8 @@ test('the token is in no command line: a browser is given a file that its owner 
   }, 'the browser is opened')
   const [args, mode, directoryMode, page] = text!.split('\n')
   const [url, token] = /http:\/\/127\.0\.0\.1:\d+\/([\w-]{22})\//.exec(page!)!
-  t.true(terminal.raw.includes(url))
+  // The browser may be faster than the terminal.
+  await until(() => terminal.raw.includes(url), 'the address is shown')
   t.false(args!.includes(token!))
   t.deepEqual([mode, directoryMode], ['600', '700'])
   terminal.press('\u0003')
