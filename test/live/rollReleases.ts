@@ -199,8 +199,11 @@ export async function rollReleases(older: string, say: (line: string) => void): 
     await at(version, nodeIds)
     say(`version ${version} is published: ${name}`)
   }
-  /** Some load in this mix. */
-  const load = () => new Promise((done) => setTimeout(done, 700))
+  /** Some load in this mix: the clients go on calling while each node answers the operator so often. */
+  const load = async () => {
+    for (let n = 0; n < 100; n++)
+      await Promise.all(called.map((node) => operator.call({ node }, 'get', ['of nobody'], { version: 0, kind: 'query' })))
+  }
 
   try {
     await start('server', 'us1', older)
