@@ -1,7 +1,8 @@
 /**
  * Time that passes by itself, and takes none: where nothing is left to do, it goes on to the next timer at
  * once. A system waits as it would in real time, in the same order, however busy the machine is. While this
- * process waits for something real, a timer of Node.js or a file, time passes as real time does.
+ * process waits for something real, a timer of Node.js or a file, time passes as real time does, as far as
+ * the process notices: while it waits for a processor no time passes.
  */
 import type { Clock } from '../../core/ports/clock.js'
 
@@ -14,6 +15,8 @@ interface Timer {
 const quietTurns = 4
 /** Where something always happens time passes all the same: so many turns of the loop take a millisecond. */
 const turnsPerMs = 20
+/** A turn of the loop that took longer was held up by the machine, and a limit of a few ms must not end in it. */
+const turnMsMax = 2
 
 export class VirtualClock implements Clock {
   static #running = 0
@@ -102,7 +105,7 @@ export class VirtualClock implements Clock {
     this.#happened = false
     const [next] = this.#timers
     if (waitsForReal()) {
-      const untilMs = this.#nowMs + this.#realMs - sinceMs
+      const untilMs = this.#nowMs + Math.min(this.#realMs - sinceMs, turnMsMax)
       this.#goTo(untilMs)
       // Another timer is due before: the rest of the time passes in the next turn.
       this.#realMs -= untilMs - this.#nowMs
