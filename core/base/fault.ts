@@ -120,6 +120,10 @@ export const faultCodes = {
     retryable: false,
     means: 'the host is told to trust others than its upgrade server: it starts no node, and learns no upgrade',
   },
+  'config.log-lost': {
+    retryable: false,
+    means: 'a log lacks entries that it had: nothing is started from it before an operator decides',
+  },
   'config.layout': { retryable: false, means: 'the upgrade database has the layout of a later release' },
   'config.release': {
     retryable: false,

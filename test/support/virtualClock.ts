@@ -15,7 +15,7 @@ interface Timer {
 const quietTurns = 4
 /** Where something always happens time passes all the same: so many turns of the loop take a millisecond. */
 const turnsPerMs = 20
-/** A turn of the loop that took longer was held up by the machine, and a limit of a few ms must not end in it. */
+/** A turn of the loop that took longer was held up by the machine. No limit of a few ms must end in it. */
 const turnMsMax = 2
 
 export class VirtualClock implements Clock {
