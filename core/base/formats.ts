@@ -43,6 +43,8 @@ export const formats = {
   contacts: { oldest: 1, newest: 1, first: 1 },
   /** The members of a group of nodes, on a host's disk. Release 0.1.0 passes them over. */
   group: { oldest: 1, newest: 1, first: 1 },
+  /** Entries of a log: of a local store's, and of a shard's. Release 0.1.0 has no logs. */
+  log: { oldest: 1, newest: 1, first: 1 },
 } as const satisfies Record<string, FormatNumbers>
 
 export type FormatName = keyof typeof formats
