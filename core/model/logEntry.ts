@@ -11,16 +11,19 @@ import { WireWriter } from '../wire/wireWriter.js'
 
 export type EntryContent =
   /** The first of a term: from here on the log is this owner's. */
-  | { readonly kind: 'claim'; readonly owner: string }
+  | { readonly kind: 'claim'; readonly owner: string; readonly leaseMs: number }
   | { readonly kind: 'writes'; readonly writes: readonly Write[] }
   /** A piece of a commit's packed writes, where they are more than fits. The last makes the commit count. */
   | { readonly kind: 'part'; readonly isLast: boolean; readonly bytes: Uint8Array }
   /** The owner lives. */
   | { readonly kind: 'beat' }
-  /** A snapshot is whole. `from`: the number of the last entry that it is sure to hold. */
-  | { readonly kind: 'snapshot'; readonly name: string; readonly from: number }
-  /** The owner has ended. `needs`: what the successor must have. */
-  | { readonly kind: 'release'; readonly needs: Readonly<Record<string, unknown>> }
+  /**
+   * A snapshot is whole. `from`: the number of the last entry that it is sure to hold. It repeats who owns
+   * the log: the claim may be trimmed.
+   */
+  | { readonly kind: 'snapshot'; readonly name: string; readonly from: number; readonly owner: string; readonly leaseMs: number }
+  /** The owner has ended, and leaves the log to `to` before others. `needs`: what a successor must have. */
+  | { readonly kind: 'release'; readonly to: string | null; readonly needs: Readonly<Record<string, unknown>> }
 
 /** An entry of a chain: each names the digest of the one before it (H1). */
 export interface ChainedEntry {
@@ -85,7 +88,9 @@ export function packWrites(writes: readonly Write[]): Uint8Array {
 function putBody(writer: WireWriter, content: EntryContent): void {
   switch (content.kind) {
     case 'claim':
+      writer.list(2)
       writer.text(content.owner)
+      writer.number(content.leaseMs)
       return
     case 'writes':
       putWrites(writer, content.writes)
@@ -99,11 +104,15 @@ function putBody(writer: WireWriter, content: EntryContent): void {
       writer.byte(0xc0)
       return
     case 'snapshot':
-      writer.list(2)
+      writer.list(4)
       writer.text(content.name)
       writer.number(content.from)
+      writer.text(content.owner)
+      writer.number(content.leaseMs)
       return
     case 'release':
+      writer.list(2)
+      writer.plain(content.to)
       if (!writer.plain(content.needs)) throw new Fault('config.invalid', 'the needs of a release are not plain data')
   }
 }
@@ -165,9 +174,11 @@ function contentOf(kind: EntryContent['kind'], reader: WireReader): EntryContent
   if (kind === 'writes') return { kind, writes: writesIn(reader) }
   const body = reader.value()
   switch (kind) {
-    case 'claim':
-      if (typeof body === 'string') return { kind, owner: body }
+    case 'claim': {
+      const [owner, leaseMs, ...more] = listOf(body)
+      if (typeof owner === 'string' && more.length === 0) return { kind, owner, leaseMs: count(leaseMs, 'lease') }
       break
+    }
     case 'part': {
       const [isLast, bytes, ...more] = listOf(body)
       if (typeof isLast === 'boolean' && bytes instanceof Uint8Array && more.length === 0) return { kind, isLast, bytes }
@@ -177,13 +188,23 @@ function contentOf(kind: EntryContent['kind'], reader: WireReader): EntryContent
       if (body === null) return { kind }
       break
     case 'snapshot': {
-      const [name, from, ...more] = listOf(body)
-      if (typeof name === 'string' && more.length === 0) return { kind, name, from: count(from, 'beginning') }
+      const [name, from, owner, leaseMs, ...more] = listOf(body)
+      if (typeof name === 'string' && typeof owner === 'string' && more.length === 0)
+        return { kind, name, from: count(from, 'beginning'), owner, leaseMs: count(leaseMs, 'lease') }
       break
     }
-    case 'release':
-      if (typeof body === 'object' && body !== null && Object.getPrototypeOf(body) === Object.prototype)
-        return { kind, needs: body as Readonly<Record<string, unknown>> }
+    case 'release': {
+      const [to, needs, ...more] = listOf(body)
+      const isNamed = to === null || typeof to === 'string'
+      if (
+        isNamed &&
+        typeof needs === 'object' &&
+        needs !== null &&
+        Object.getPrototypeOf(needs) === Object.prototype &&
+        more.length === 0
+      )
+        return { kind, to, needs: needs as Readonly<Record<string, unknown>> }
+    }
   }
   throw new Error(`its body is not that of a ${kind}`)
 }

@@ -25,13 +25,14 @@ const writes: fc.Arbitrary<Write[]> = fc.array(
 )
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const content: fc.Arbitrary<EntryContent> = fc.oneof(
-  fc.record({ kind: fc.constant('claim' as const), owner: wellFormed }),
+  fc.record({ kind: fc.constant('claim' as const), owner: wellFormed, leaseMs: number }),
   fc.record({ kind: fc.constant('writes' as const), writes }),
   fc.record({ kind: fc.constant('part' as const), isLast: fc.boolean(), bytes: plainBytes(300) }),
   fc.record({ kind: fc.constant('beat' as const) }),
-  fc.record({ kind: fc.constant('snapshot' as const), name: wellFormed, from: number }),
+  fc.record({ kind: fc.constant('snapshot' as const), name: wellFormed, from: number, owner: wellFormed, leaseMs: number }),
   fc.record({
     kind: fc.constant('release' as const),
+    to: fc.option(wellFormed),
     needs: fc.record({ version: fc.nat(), reminder: fc.option(fc.nat()) }).map((needs) => ({ ...needs })),
   }),
 )
@@ -100,13 +101,13 @@ test('a digest tells one byte’s difference', (t) => {
 
 test('a reader accepts the entry that continues the chain, and no other', (t) => {
   const chain = new Chain()
-  const claim = nextEntry(chain.end, { kind: 'claim', owner: 'one' })
+  const claim = nextEntry(chain.end, { kind: 'claim', owner: 'one', leaseMs: 10_000 })
   t.deepEqual([claim.end.term, claim.end.number], [1, 1])
   const accepts = ({ bytes }: { bytes: Uint8Array }) => chain.accept(decodeEntry(bytes), bytes)
   t.true(accepts(claim))
   t.true(isSameEnd(chain.end, claim.end))
   const mine = nextEntry(claim.end, { kind: 'writes', writes: [['a', new Uint8Array([1])]] })
-  const rival = nextEntry(claim.end, { kind: 'claim', owner: 'two' })
+  const rival = nextEntry(claim.end, { kind: 'claim', owner: 'two', leaseMs: 10_000 })
   t.true(accepts(rival))
   t.false(accepts(mine), 'the rival was first')
   t.false(accepts(rival), 'a second time')
@@ -116,7 +117,7 @@ test('a reader accepts the entry that continues the chain, and no other', (t) =>
     nextEntry({ ...rival.end, term: 1 }, { kind: 'beat' }),
     nextEntry({ ...rival.end, term: 3 }, { kind: 'beat' }),
     nextEntry({ ...rival.end, digest: claim.end.digest }, { kind: 'beat' }),
-    nextEntry({ ...rival.end, term: 1 }, { kind: 'claim', owner: 'one' }),
+    nextEntry({ ...rival.end, term: 1 }, { kind: 'claim', owner: 'one', leaseMs: 10_000 }),
   ])
     t.false(accepts(wrong))
   t.true(accepts(nextEntry(rival.end, { kind: 'beat' })))
@@ -147,7 +148,7 @@ test('a commit is read back as it was, in parts where it is larger than an entry
 
 test('of a commit whose owner lost the log before its last part nothing counts', (t) => {
   const parts = commitEntries(emptyChain, [['a', new Uint8Array(1000)]], 300)
-  const claim = nextEntry(parts[1]!.end, { kind: 'claim', owner: 'two' })
+  const claim = nextEntry(parts[1]!.end, { kind: 'claim', owner: 'two', leaseMs: 10_000 })
   const after = commitEntries(claim.end, [['b', new Uint8Array(1000)]], 300)
   t.deepEqual(replayed(emptyChain, [parts[0]!, parts[1]!, claim, ...after]), [['b', new Uint8Array(1000)]])
   const beat = nextEntry(parts[0]!.end, { kind: 'beat' })
