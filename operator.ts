@@ -72,6 +72,6 @@ export {
   upgradeStatechartDescription,
 } from './core/upgrade/statechartDescription.js'
 export type { StatechartEvent } from './core/upgrade/statechartEvent.js'
-export { takesBack, undoneBy } from './core/upgrade/undo.js'
+export { takesBack, undoesIn, undoneBy } from './core/upgrade/undo.js'
 export { bundleSpecifier, hostSpecifier } from './transports/modules/runtimeNames.js'
 export { ownDirectory, ownFileMode } from './transports/ownDirectory.js'

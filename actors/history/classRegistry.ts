@@ -86,7 +86,7 @@ export class ClassRegistry {
   /** The same as a step of a chain. */
   step(lineage: readonly string[], version: Version): Step {
     const classUpgrade = isConcerned(lineage, version) ? (this.classUpgrade(lineage, version) ?? 'rejected') : 'leavesAlone'
-    return { version, classUpgrade, undoes: this.history.isUndo(version) }
+    return { version, classUpgrade, undoes: classUpgrade === 'leavesAlone' ? null : this.history.undoes(version) }
   }
 
   /** How the records of a slot are made; the upgrade that says so must be loaded. */
@@ -112,7 +112,8 @@ export class ClassRegistry {
   definitionAt(lineage: readonly string[], version: Version): NodeClass {
     const made = madeAt(lineage, version)
     if (made === 0) return this.#first(lineage[0]!)
-    if (this.history.isUndo(made)) return this.definitionAt(lineage, made - 2)
+    const undone = this.history.undoes(made)
+    if (undone !== null) return this.definitionAt(lineage, undone - 1)
     const found = this.classUpgrade(lineage, made)?.newClass
     if (found !== undefined) return found
     throw new Fault(
@@ -145,10 +146,11 @@ export class ClassRegistry {
       // Its future-SO makes the calls of the new class already.
       if (brought !== undefined) await this.know(brought)
     } catch (error) {
-      const isOver = this.history.isUndone(version) || this.history.takesBack(version)
+      const isOver = this.history.undoOf(version) !== null || this.history.takesBack(version)
       if (!isOver || !isRejection(error)) throw error
     }
-    if (this.history.isUndo(version)) await this.#loadClassAt(lineage, version - 2)
+    const undone = this.history.undoes(version)
+    if (undone !== null) await this.#loadClassAt(lineage, undone - 1)
   }
 
   /**

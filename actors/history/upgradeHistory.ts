@@ -13,7 +13,6 @@ import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
 import type { Head } from '../../core/control/upgradeDatabase.js'
 import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import type { NodeFilter } from '../../core/model/nodeFilter.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -32,6 +31,7 @@ import { Signal } from '../base/signal.js'
 import { tokens } from '../base/tokens.js'
 import { Contacts } from '../calls/contacts.js'
 import { Journal } from '../state/journal.js'
+import { checkAgainstManifest } from './bundleCheck.js'
 import { HostHistoryRestore } from './hostHistoryRestore.js'
 import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
 
@@ -57,6 +57,9 @@ export class UpgradeHistory {
   #introduced: ReadonlyMap<string, readonly Version[]> = new Map()
   /** Of how many versions that is known. */
   #introducedAt: Version = 0
+  readonly #undos = new Map<Version, Version>()
+  /** Of so many versions. */
+  #undosKnown: Version = 0
   #heard: Version = 0
   #dead: Version = 0
   #final: Version = 0
@@ -223,9 +226,9 @@ export class UpgradeHistory {
     return this.#rejected.get(version)
   }
 
-  /** Whether the upgrade to `version` undoes the one before it, as far as is known. */
-  isUndo(version: Version): boolean {
-    return this.manifests[version - 1]?.undoes === version - 1
+  /** The version that the upgrade to `version` undoes, as far as is known. */
+  undoes(version: Version): Version | null {
+    return this.manifests[version - 1]?.undoes ?? null
   }
 
   /** Whether nodes go back to the version before the undone one by their recordings (§8). */
@@ -235,7 +238,7 @@ export class UpgradeHistory {
 
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   takesBack(version: Version): boolean {
-    return takesBack((each) => this.isUndo(each), version)
+    return takesBack((each) => this.undoes(each), version)
   }
 
   /**
@@ -259,8 +262,13 @@ export class UpgradeHistory {
     return this.#introduced.get(event) ?? []
   }
 
-  isUndone(version: Version): boolean {
-    return this.isUndo(version + 1)
+  /** The version that undoes this one, be it undone itself; null where there is none yet. */
+  undoOf(version: Version): Version | null {
+    for (; this.#undosKnown < this.newest; this.#undosKnown++) {
+      const undone = this.undoes(this.#undosKnown + 1)
+      if (undone !== null) this.#undos.set(undone, this.#undosKnown + 1)
+    }
+    return this.#undos.get(version) ?? null
   }
 
   /**
@@ -274,7 +282,7 @@ export class UpgradeHistory {
   /** The copy of a class that the first loaded upgrade to replace it has. */
   replaced(className: string): NodeClass | undefined {
     for (let version = 1; version <= this.newest; version++) {
-      const found = this.isUndo(version) ? undefined : this.classUpgrade(version, className)
+      const found = this.undoes(version) !== null ? undefined : this.classUpgrade(version, className)
       if (found !== undefined) return found.oldClass
     }
     return undefined
@@ -338,8 +346,9 @@ export class UpgradeHistory {
 
   /** An undo is the upgrade that it undoes, turned round; the undo of an undo is what was undone. */
   async #upgradeOf(manifest: Manifest): Promise<Upgrade> {
-    if (manifest.undoes !== null && this.takesBack(manifest.version)) return reversed(await this.load(manifest.undoes))
-    if (manifest.undoes !== null) return restored(await this.load(manifest.undoes - 1))
+    const { version, undoes } = manifest
+    if (undoes !== null && this.takesBack(version)) return reversed(await this.load(undoes))
+    if (undoes !== null) return restored(await this.load(this.undoes(undoes)!))
     return await this.repository.load(manifest.bundle.digest, await this.#bundle(manifest))
   }
 
@@ -358,7 +367,8 @@ export class UpgradeHistory {
    */
   reconsider(version: Version): void {
     this.#rejected.delete(version)
-    if (this.isUndo(version)) this.reconsider(version - 1)
+    const undone = this.undoes(version)
+    if (undone !== null) this.reconsider(undone)
   }
 }
 
@@ -379,20 +389,4 @@ export function readVerified(store: StateStore, history: VerifiedHistory): Verif
 function signedOf(bytes: Uint8Array): SignedManifest {
   const [manifest, signature] = unpack(bytes) as [Uint8Array, Uint8Array | null]
   return { bytes: manifest, signature }
-}
-
-/** A bundle must be what its manifest says: nodes decide by the manifest and run the bundle. */
-function checkAgainstManifest(upgrade: Upgrade, manifest: Manifest): void {
-  const where = (only: NodeFilter | null) => (only === null ? '' : ` only ${JSON.stringify(only)}`)
-  const how = (isAll: boolean) => (isAll ? ' all at once' : '')
-  const inBundle = upgrade.classUpgrades.map(
-    ({ oldClass, newClass, only, schedule }) =>
-      `${oldClass.className} → ${newClass.className}${where(only)}${how(schedule.takesAll === true)}`,
-  )
-  const inManifest = manifest.classUpgrades.map(
-    ({ oldClass, newClass, only, limit }) => `${oldClass} → ${newClass}${where(only)}${how(limit === 'all')}`,
-  )
-  if (inBundle.length !== inManifest.length || inBundle.some((entry, i) => entry !== inManifest[i])) {
-    throw new Fault('upgrade.invalid', `the bundle upgrades ${inBundle.join(', ')}; its manifest says ${inManifest.join(', ')}`)
-  }
 }

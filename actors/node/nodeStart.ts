@@ -242,7 +242,7 @@ export async function planBirth(
     firstReadable(
       services,
       lineage,
-      firstNeeded(oldest, history.final, history.newest, (version) => history.isUndo(version)),
+      firstNeeded(oldest, history.final, history.newest, (version) => history.undoes(version)),
     ),
   )
   const goal = await start.unlessStopped(newestVerified(services, lineage, first, complete, { nodeId, facts: settings.facts }))
@@ -290,7 +290,7 @@ export async function planBirth(
           upgrade === undefined
             ? { ...generation, version }
             : await start.unlessStopped(
-                runTransform(nodeId, generation, upgrade, history.isUndo(version), state, journal, clock, settings, given),
+                runTransform(nodeId, generation, upgrade, history.undoes(version), state, journal, clock, settings, given),
               )
       } catch (error) {
         start.check()
@@ -362,7 +362,7 @@ async function newestVerified(
   }
   // Between an upgrade and its undo there may be nothing to be born at, and none of what was undone before.
   let newest = complete
-  while (history.isUndone(newest) && newest > first) newest--
+  while (history.undoOf(newest) !== null && newest > first) newest--
   return newest
 }
 

@@ -138,7 +138,11 @@ export class LazyRecords {
   #asBefore(lazy: LazySlot, rule: RecordRule, name: string, key: string): { readonly record: unknown } | undefined {
     if (!lazy.undoes) return undefined
     const undone = this.lazyOf(lazy.old)
-    if (undone === undefined || undone.upgrade !== lazy.upgrade - 1 || !this.#isUntouched(lazy.old, rule.from, key))
+    if (
+      undone === undefined ||
+      undone.upgrade !== (lazy.undone ?? lazy.upgrade - 1) ||
+      !this.#isUntouched(lazy.old, rule.from, key)
+    )
       return undefined
     const forward = this.#rule(undone, rule.from)
     if (lazy.role === 'pastSO') {

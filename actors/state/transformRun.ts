@@ -6,12 +6,14 @@
  */
 
 import { Fault, toFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
 import { type Generation, keys, type StateSlot, stateSlot, stateSlotOfKey } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import { isSO, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { copiedSlots, nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
+import { copiedSlots, nextGeneration } from '../../core/upgrade/generations.js'
+import { proxyVersion } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack } from '../../core/wire/codec.js'
 import { checkRoot } from '../../core/wire/plain.js'
@@ -30,7 +32,7 @@ export async function runTransform(
   nodeId: string,
   old: Generation,
   upgrade: ClassUpgrade,
-  undoes: boolean,
+  undoes: Version | null,
   state: NodeState,
   journal: Journal,
   clock: Clock,

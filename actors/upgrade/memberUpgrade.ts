@@ -269,7 +269,7 @@ export class MemberUpgrade extends NodeUpgrade {
     try {
       await this.#moments.close(settings.advanceTimeoutMs)
       await node.state.settled()
-      await this.#moments.commit(() => advanced(node.recordStore.record, target + 1, history.isUndo(target)))
+      await this.#moments.commit(() => advanced(node.recordStore.record, this.undo, history.undoes(target)))
       node.software.rebuildChain()
       void sweepLeftRecordings(node)
     } catch (error) {

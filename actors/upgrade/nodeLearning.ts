@@ -142,7 +142,7 @@ export class NodeLearning {
       await intake.manifests(version)
       if (software.rejected !== undefined) {
         // An undone version can be passed, unfit as it is.
-        if (!history.isUndone(recordStore.record.newest + 1)) return
+        if (history.undoOf(recordStore.record.newest + 1) === null) return
         await this.#besideCalls(() => software.cutAbove(undefined))
       }
       while (recordStore.record.newest < version && !this.#stopped) {
@@ -189,7 +189,7 @@ export class NodeLearning {
     const { classes, history, journal } = this.node.services
     const futureSO = classes.classUpgrade(recordStore.lineage(classes), version)?.futureSO
     const hasFutureSO = futureSO !== undefined && isSO(futureSO)
-    const kind = { isUndo: history.isUndo(version), takesBack: history.takesBack(version) }
+    const kind = { undoes: history.undoes(version), takesBack: history.takesBack(version) }
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
     const next = learned(recordStore.record, version, hasFutureSO, kind)
     if (next === undefined) return

@@ -88,7 +88,14 @@ export class NodeUpgrade {
 
   /** Whether the upgrade has been undone meanwhile. */
   get isUndone(): boolean {
-    return this.node.services.history.isUndone(this.target)
+    return this.node.services.history.undoOf(this.target) !== null
+  }
+
+  /** The version of its undo, which the node goes on to. */
+  protected get undo(): Version {
+    const undo = this.node.services.history.undoOf(this.target)
+    invariant(undo !== null, `version ${this.target} is passed over, and nothing undoes it`)
+    return undo
   }
 
   /** On disk: version i. Ends with the manifest and, if it concerns the node, the bundle here. */
@@ -155,15 +162,15 @@ export class NodeUpgrade {
   async skip(): Promise<void> {
     const { node } = this
     await this.learnUndo()
-    await this.#advanceInTime(this.target + 1)
+    await this.#advanceInTime(this.undo)
     node.permit.unreserve()
     node.serve()
   }
 
   protected async learnUndo(): Promise<void> {
     const { learning, recordStore, software } = this.node
-    await learning.prepare(this.target + 1)
-    if (recordStore.record.newest > this.target) return
+    await learning.prepare(this.undo)
+    if (recordStore.record.newest >= this.undo) return
     throw software.rejected ?? new Fault('upgrade.fetch', `the undo of version ${this.target} is not learned yet`)
   }
 
@@ -177,7 +184,7 @@ export class NodeUpgrade {
           const { record } = node.recordStore
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
-          node.recordStore.write(advanced(record, to, node.services.history.isUndo(this.target)))
+          node.recordStore.write(advanced(record, to, node.services.history.undoes(this.target)))
           node.software.rebuildChain()
           given.advanced = true
         })

@@ -131,7 +131,7 @@ export class ObjectChange {
             node.id,
             node.recordStore.record.generation,
             classUpgradeOf(this.node, this.target),
-            history.isUndo(this.target),
+            history.undoes(this.target),
             node.state,
             journal,
             clock,
@@ -166,7 +166,7 @@ export class ObjectChange {
     this.#transformed = node.state.batch
     recordStore.considerNone()
     observe({ type: 'rewound', nodeId: node.id, version: this.target, replayed, differing })
-    return rewoundGeneration(recordStore.record, whole, history.isUndo(recording.target))
+    return rewoundGeneration(recordStore.record, whole, history.undoes(recording.target))
   }
 
   /** Builds the new object over the new generation and asks it; it sends nothing. */

@@ -100,7 +100,11 @@ export class UpgradeManager {
   /** Takes up the next upgrade, if there is one and none is under way. */
   consider(): void {
     const { generation } = this.node.recordStore.record
-    if (this.#actor !== undefined && this.node.services.history.isUndone(generation.version + 1))
+    if (
+      this.#actor !== undefined &&
+      this.node.services.history.undoOf(generation.version + 1) !== null &&
+      this.#upgrade!.isUndone
+    )
       this.#actor.send({ type: 'undone' })
     if (this.#actor !== undefined || this.#stopped || this.node.services.history.heard <= generation.version) return
     // A call can teach it while its node starts, before `resume`.

@@ -170,8 +170,8 @@ export class VerifiedHistory {
   /** A signer that may change who has to sign may do everything. The undo of an undo brings code. */
   #decidedBy(manifest: Manifest): readonly Decision[] {
     if (changesTrust(trustChangeIn(manifest))) return decisions
-    const undoesAt = (at: Version) => (at === manifest.version ? manifest : this.#manifests[at - 1])?.undoes === at - 1
-    return [takesBack(undoesAt, manifest.version) ? 'undo' : 'upgrade']
+    const undoes = (at: Version) => (at === manifest.version ? manifest : this.#manifests[at - 1])?.undoes ?? null
+    return [takesBack(undoes, manifest.version) ? 'undo' : 'upgrade']
   }
 
   /**

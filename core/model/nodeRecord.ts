@@ -40,8 +40,10 @@ export interface LazySlot {
   /** The upgrade whose functions make its records: the transform's, or those of the past-SO's beginning. */
   readonly upgrade: Version
   readonly role: 'object' | 'pastSO'
-  /** Whether that upgrade undoes the one before it. */
+  /** Whether that upgrade undoes another one. */
   readonly undoes: boolean
+  /** Which one. Left out where it is the one before: release 0.1.0 knows no other. */
+  readonly undone?: Version
   /** Of which slots: the old object's, and that of the SO which stood for the new one. */
   readonly old: StateSlot
   readonly beside: StateSlot | null

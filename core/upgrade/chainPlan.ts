@@ -2,14 +2,15 @@
  * The shape of a node's chain, before any object is made: for each version who answers it, over whom. Pure,
  * so that a plan (and a rehearsal) can ask the same question as the running node.
  *
- * An upgrade that undoes the one before it makes its version mean what the version before that one meant:
- * `at(i+2)` = `at(i)`. A link that is missing (no SO, or a rejected upgrade) is a cut: it and whatever would
- * stand on it answer with its fault.
+ * An undo of the upgrade to version i+1 makes its own version mean what version i meant: `at(undo)` =
+ * `at(i)`. The versions between are aliases, since they leave the node's class alone. A link that is missing
+ * (no SO, or a rejected upgrade) is a cut: it and whatever would stand on it answer with its fault.
  */
 import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import { invariant } from '../base/invariant.js'
 import { isSO, none, notNeeded, type Simulation } from '../model/simulation.js'
+import { proxyVersion } from './undo.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 /** Upgrade `version` as it concerns this node. */
@@ -17,8 +18,8 @@ export interface Step {
   readonly version: Version
   /** `rejected`: it would concern the node, but is not fit to be used; the one after it undoes it. */
   readonly classUpgrade: ClassUpgrade | 'leavesAlone' | 'rejected'
-  /** Whether it undoes the upgrade before it. */
-  readonly undoes: boolean
+  /** The upgrade that it undoes, where that concerns this node. */
+  readonly undoes: Version | null
 }
 
 export type PlannedLink =
@@ -63,18 +64,20 @@ export function planChain(
     return found
   }
   const newest = oldest + steps.length
+  /** By version: the one that means it again. */
+  const again = new Map<Version, Version>()
+  for (const { version: by, undoes } of steps) if (undoes !== null && by <= version) again.set(undoes - 1, by)
   const links = new Map<Version, PlannedLink>([[version, { version, role: 'object' }]])
 
   for (let v = version - 1; v >= oldest; v--) {
-    const isMeantAgain = v + 2 <= version && step(v + 2).undoes
-    links.set(v, isMeantAgain ? alias(v, v + 2) : simulated(v, 'pastSO', step(v + 1), v + 1, v))
+    const by = again.get(v)
+    links.set(v, by !== undefined ? alias(v, by) : simulated(v, 'pastSO', step(v + 1), v + 1, v))
   }
   for (let v = version + 1; v <= newest; v++) {
     const upgrade = step(v)
     // The past-SO of the version that is meant again may be dead as that version, and is alive as this one.
-    const means = v - 2
-    if (!upgrade.undoes) links.set(v, simulated(v, 'futureSO', upgrade, v - 1, v))
-    else if (links.has(means)) links.set(v, alias(v, means))
+    const means = proxyVersion(v, upgrade.undoes)
+    if (means !== v && links.has(means)) links.set(v, alias(v, means))
     else links.set(v, simulated(v, 'futureSO', upgrade, v - 1, means))
   }
   return { links: [...links.values()], below: deadBelow(oldest), above: rejected }

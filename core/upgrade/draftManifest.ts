@@ -114,7 +114,7 @@ export function undoDraft(undone: Manifest, history: readonly Manifest[] = [], r
  */
 function broughtAgain({ version, undoes }: Manifest, history: readonly Manifest[]): Manifest | undefined {
   if (undoes === null) return undefined
-  const undoesAt = (at: Version) => (at === version ? undoes : (history[at - 1]?.undoes ?? null)) !== null
+  const undoesAt = (at: Version) => (at === version ? undoes : (history[at - 1]?.undoes ?? null))
   return takesBack(undoesAt, version) ? history[undoes - 1] : undefined
 }
 

@@ -25,6 +25,7 @@ import {
 import type { RecordRules } from '../model/recordTransform.js'
 import { isSO } from '../model/simulation.js'
 import type { RewindLimits } from './rewindLimits.js'
+import { proxyVersion, type Undoes } from './undo.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 /** As much of a class upgrade as decides which states there are. */
@@ -32,18 +33,10 @@ export type StatesOfUpgrade = Pick<ClassUpgrade, 'newClass' | 'pastSO' | 'record
 
 /** One upgrade, as the history has it for a node. */
 export interface UpgradeKind {
-  /** Whether it undoes the upgrade before it. */
-  readonly isUndo: boolean
+  /** The upgrade that it undoes. */
+  readonly undoes: Version | null
   /** Whether it takes back what its bundle brought: an undo does, the undo of an undo brings it again. */
   readonly takesBack: boolean
-}
-
-/**
- * The version whose SO, with its state, stands for `version` until the node upgrades: its own, or, for an
- * undo, the past-SO of the version that it means again.
- */
-export function proxyVersion(version: Version, undoes: boolean): Version {
-  return undoes ? version - 2 : version
 }
 
 // --- Before an upgrade
@@ -81,9 +74,9 @@ export function newborn(
  *
  * @param final the newest version from which nobody goes back
  */
-export function firstNeeded(oldest: Version, final: Version, newest: Version, isUndo: (version: Version) => boolean): Version {
+export function firstNeeded(oldest: Version, final: Version, newest: Version, undoes: Undoes): Version {
   let first = Math.min(oldest, Math.max(final, newest - 1))
-  while (first > 0 && isUndo(first + 1)) first--
+  for (let version = newest; version > first; version--) first = Math.min(first, proxyVersion(version, undoes(version)))
   return first
 }
 
@@ -95,7 +88,7 @@ export function learned(
   record: NodeRecord,
   version: Version,
   hasFutureSO: boolean,
-  { isUndo: undoes, takesBack }: UpgradeKind,
+  { undoes, takesBack }: UpgradeKind,
 ): { readonly record: NodeRecord; readonly made: readonly StateSlot[] } | undefined {
   if (record.newest !== version - 1) return undefined
   const { generation } = record
@@ -122,25 +115,25 @@ function keptWith(recording: Recording, of: Version): Recording | undefined {
 
 /**
  * "The node is unaffected and immediately advances its version number" (§3): the same state at a later
- * version, the next one or, past an upgrade that is undone, the one after. The SO that stood for a skipped
- * undo is its past-SO from now on.
+ * version, the next one or, past an upgrade that is undone, that of its undo. The SO that stood for the
+ * skipped upgrade is the past-SO of the undo from now on.
  *
- * @param undoesNext whether the next version undoes the node's
+ * @param undoes the version that the next one undoes
  */
-export function advanced(record: NodeRecord, to: Version, undoesNext: boolean): NodeRecord {
+export function advanced(record: NodeRecord, to: Version, undoes: Version | null): NodeRecord {
   const { generation } = record
   const next = generation.version + 1
-  const stood = proxyVersion(next, undoesNext)
+  const stood = proxyVersion(next, undoes)
   const { [stood]: state, ...kept } = generation.simulations
   const isKept = to === next || state === undefined
-  const simulations = isKept ? generation.simulations : { ...kept, [next]: state }
+  const simulations = isKept ? generation.simulations : { ...kept, [to - 1]: state }
   return withoutPast({ ...record, upgrade: null, generation: { ...generation, version: to, simulations } })
 }
 
 // --- An upgrade
 
 /** The generation after an upgrade: the object's new slot, the past-SO's, and every other SO's as it was. */
-export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes: boolean): Generation {
+export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes: Version | null): Generation {
   const number = old.number + 1
   const version = old.version + 1
   const { [proxyVersion(version, undoes)]: future, ...others } = old.simulations
@@ -160,7 +153,7 @@ export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes
   const makes = (of: StateSlot, role: LazySlot['role'], rules: RecordRules | null, beside: StateSlot | null) => {
     if (rules === null) return
     const next = Object.fromEntries(Object.keys(rules).map((name) => [name, '']))
-    lazy[of] = { upgrade: version, role, undoes, old: old.object, beside, next, passed: 0 }
+    lazy[of] = { upgrade: version, role, ...undoneIn(version, undoes), old: old.object, beside, next, passed: 0 }
   }
   makes(object, 'object', upgrade.records, future ?? null)
   if (isSO(upgrade.pastSO)) makes(past, 'pastSO', upgrade.pastSO.records, null)
@@ -172,6 +165,10 @@ export function nextGeneration(old: Generation, upgrade: StatesOfUpgrade, undoes
     simulations: { ...kept, ...(isSO(upgrade.pastSO) ? { [old.version]: past } : {}) },
   }
   return withLazy(generation, lazy)
+}
+
+function undoneIn(version: Version, undoes: Version | null): Pick<LazySlot, 'undoes' | 'undone'> {
+  return { undoes: undoes !== null, ...(undoes === null || undoes === version - 1 ? {} : { undone: undoes }) }
 }
 
 /** The slots of an SO that the next generation has as copies of the old one's. */
@@ -303,10 +300,10 @@ export function continued(record: NodeRecord, incarnation: number): NodeRecord {
  * The generation of a node that goes back: the kept one, with all operations replayed, as if it had passed
  * over the upgrade and its undo (`advanced`).
  *
- * @param undoesNext whether the version that is undone is an undo itself
+ * @param undoes the version that `target` undoes itself
  */
-export function rewoundGeneration(record: NodeRecord, { kept, target }: Recording, undoesNext: boolean): Generation {
-  const { generation } = advanced({ ...record, generation: kept }, target + 1, undoesNext)
+export function rewoundGeneration(record: NodeRecord, { kept, target }: Recording, undoes: Version | null): Generation {
+  const { generation } = advanced({ ...record, generation: kept }, target + 1, undoes)
   return { ...generation, number: record.generation.number + 1 }
 }
 

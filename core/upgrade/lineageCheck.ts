@@ -8,7 +8,7 @@ import { checkAgreement } from './agreement.js'
 import { classesAt, isHolding, isNamed, upgraded } from './classLineage.js'
 import { undoDraft } from './draftManifest.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
-import { takesBack } from './undo.js'
+import { takesBack, undoesIn } from './undo.js'
 
 /** An upgrade on its way to be a version. */
 export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
@@ -54,7 +54,7 @@ export function checkNew(history: readonly Manifest[], { bundle, undoes, classUp
 
 /** Whether it takes back what its bundle brought: the undo of an undo does not. */
 function isBack(history: readonly Manifest[], { undoes }: Manifest): boolean {
-  return undoes !== null && !takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, undoes)
+  return undoes !== null && !takesBack(undoesIn(history), undoes)
 }
 
 function isInstalled({ version }: Manifest): Fault {

@@ -7,7 +7,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, type Manifest, stageOf, takesBack, undoneBy } from 'theseus-actors/operator'
+import { type Control, type Manifest, stageOf, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
@@ -34,8 +34,8 @@ export interface RolloutFacts {
 export function rolloutStateOf({ newest, rows, controls, manifests }: RolloutFacts, goal: Version): RolloutState {
   const rollout = summarize(rows, newest, goal)
   const coming = rows.filter((row) => isPartOfRollout(row) && !hasArrived(row, goal))
-  const undoes = new Set(manifests.filter((manifest) => manifest.undoes !== null).map(({ version }) => version))
-  const isBack = (version: Version) => takesBack((each) => undoes.has(each), version)
+
+  const isBack = (version: Version) => takesBack(undoesIn(manifests), version)
   const pauses = controls.filter((control): control is Pause => control.kind === 'pause')
   const paused = pauses
     .filter(({ version }) => version <= goal && !isBack(version) && coming.some((row) => row.version < version))

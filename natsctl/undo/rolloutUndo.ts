@@ -4,7 +4,7 @@
  */
 
 import type { NodeRow, Operator, Version } from 'theseus-actors'
-import { type Manifest, takesBack, undoneBy } from 'theseus-actors/operator'
+import { type Manifest, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
 import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import { dryRunField, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
@@ -114,9 +114,9 @@ async function planOf(
   const newest = history.at(-1)
   if (newest === undefined)
     throw new Failure(exitCodes.error, `error: system ${system} runs version 0: there is nothing to ${way.verb}`)
-  const isBack = takesBack((version) => (history[version - 1]?.undoes ?? null) !== null, newest.version)
+  const isBack = takesBack(undoesIn(history), newest.version)
   // Without a version, an undo is not undone: the same command twice would bring back what was to go.
-  const undone = history[(asked ?? (isBack ? newest.version - 1 : newest.version)) - 1]
+  const undone = history[(asked ?? (isBack ? newest.undoes! : newest.version)) - 1]
   if (undone === undefined)
     throw new Failure(
       exitCodes.error,

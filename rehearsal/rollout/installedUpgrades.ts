@@ -5,6 +5,7 @@
 import type { Version } from '../../core/base/ids.js'
 import type { Verified, VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { restored, reversed } from '../../core/upgrade/reversedUpgrade.js'
+import { takesBack } from '../../core/upgrade/undo.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
 
 /**
@@ -24,11 +25,11 @@ export async function installedUpgrades(
     found.set(version, upgrade)
     return upgrade
   }
-  const takesBack = (version: Version): boolean => history.at(version)!.manifest.undoes !== null && !takesBack(version - 1)
+  const undoesAt = (version: Version) => history.at(version)!.manifest.undoes
   const upgradeOf = async (verified: Verified): Promise<Upgrade> => {
     const { version, undoes } = verified.manifest
     if (undoes === null) return load(verified)
-    return takesBack(version) ? reversed(await at(undoes)) : restored(await at(undoes - 1))
+    return takesBack(undoesAt, version) ? reversed(await at(undoes)) : restored(await at(undoesAt(undoes)!))
   }
   for (const version of versions) await at(version)
   return found

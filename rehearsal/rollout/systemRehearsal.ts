@@ -123,7 +123,8 @@ export class SystemRehearsal implements ViewedRehearsal {
       const target = version + 1
       if (target > this.#path.goal) return
       const entry = this.#path.entry(target, className, nodeId)
-      if (this.#path.isUndone(target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target + 1 })
+      const undo = this.#path.undoOf(target)
+      if (undo !== null) this.nodes.report(nodeId, { phase: 'current', target: null, version: undo })
       else if (!this.#isConcerned(nodeId, target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
       else if (!(await this.#upgrade(nodeId, target, entry))) return
     }
@@ -137,7 +138,8 @@ export class SystemRehearsal implements ViewedRehearsal {
   /** S3. */
   #canMove(nodeId: string): boolean {
     const { alive, phase, hostId, reason, version } = this.nodes.row(nodeId)
-    const isInTrouble = phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && !this.#path.isUndone(version + 1))
+    const isInTrouble =
+      phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && this.#path.undoOf(version + 1) === null)
     if (!alive) this.#obstacles.set(nodeId, { kind: 'host', hostId })
     else if (isInTrouble) this.#obstacles.set(nodeId, { kind: 'trouble', phase, reason })
     return alive && !isInTrouble

@@ -8,7 +8,7 @@ import { isAdmitted } from '../../core/model/nodeFilter.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import { concerning, isHolding } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
-import { takesBack } from '../../core/upgrade/undo.js'
+import { takesBack, undoesIn } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { type Proposal, versionOf } from './situation.js'
 
@@ -36,15 +36,12 @@ export class UpgradePath {
   }
 
   takesBack(version: Version): boolean {
-    return takesBack((each) => this.#undoes(each), version)
+    return takesBack(undoesIn(this.proposal.situation.manifests), version)
   }
 
-  isUndone(version: Version): boolean {
-    return this.#undoes(version + 1)
-  }
-
-  #undoes(version: Version): boolean {
-    return this.#manifest(version)?.undoes === version - 1
+  /** The version that undoes this one, be it undone itself. */
+  undoOf(version: Version): Version | null {
+    return this.proposal.situation.manifests.find(({ undoes }) => undoes === version)?.version ?? null
   }
 
   /** The nodes whose class the proposed upgrade concerns, once they are at the version before it. */

@@ -36,12 +36,15 @@ function open(...upgrades: readonly (Upgrade | number)[]) {
       newClass: entry.oldClass,
     }))
   }
-  const undoes = (version: number) => typeof upgrades[version - 1] === 'number'
+  const undoes = (version: number) => {
+    const found = upgrades[version - 1]
+    return typeof found === 'number' ? found : null
+  }
   const history = {
     manifests: upgrades.map((_, i) => ({ classUpgrades: entries(i + 1) })),
-    isUndo: undoes,
-    takesBack: undoes,
-    isUndone: (version: number) => undoes(version + 1),
+    undoes,
+    takesBack: (version: number) => undoes(version) !== null,
+    undoOf: (version: number) => (upgrades.includes(version as never) ? upgrades.indexOf(version as never) + 1 : null),
     classUpgrade: (version: number, className: string) =>
       loaded.get(version)?.classUpgrades.find(({ oldClass }) => oldClass.className === className),
     replaced: (className: string) => copies.get(className),
@@ -137,12 +140,12 @@ test('how an upgrade concerns a lineage is known where it does, and a step says 
     [1, 2, 3].map((version) => isConcerned(line, version)),
     [false, true, true],
   )
-  t.deepEqual(classes.step(line, 1), { version: 1, classUpgrade: 'leavesAlone', undoes: false })
-  t.deepEqual(classes.step(line, 2), { version: 2, classUpgrade: 'rejected', undoes: false })
+  t.deepEqual(classes.step(line, 1), { version: 1, classUpgrade: 'leavesAlone', undoes: null })
+  t.deepEqual(classes.step(line, 2), { version: 2, classUpgrade: 'rejected', undoes: null })
   await classes.load(line, 0, 3)
   t.is(classes.classUpgrade(line, 1), undefined)
   t.is(classes.classUpgrade(line, 2)?.newClass, NotesV2)
-  t.like(classes.step(line, 3), { version: 3, undoes: true })
+  t.like(classes.step(line, 3), { version: 3, undoes: 2 })
   t.is(classes.step(line, 2).classUpgrade, classes.classUpgrade(line, 2)!)
 })
 

@@ -75,12 +75,12 @@ test('where an upgrade concerns some nodes only, the lineage forks, and joins ag
 
 const full = toV2().classUpgrades[0]!
 const back = reversed(toV2()).classUpgrades[0]!
-const step = (version: number, classUpgrade: Step['classUpgrade'] = 'leavesAlone', undoes = false): Step => ({
+const step = (version: number, classUpgrade: Step['classUpgrade'] = 'leavesAlone', undoes: number | null = null): Step => ({
   version,
   classUpgrade,
   undoes,
 })
-const undo = (version: number, classUpgrade: Step['classUpgrade'] = back) => step(version, classUpgrade, true)
+const undo = (version: number, classUpgrade: Step['classUpgrade'] = back) => step(version, classUpgrade, version - 1)
 const shape = (plan: ReturnType<typeof planChain>) =>
   plan.links
     .toSorted((a, b) => a.version - b.version)

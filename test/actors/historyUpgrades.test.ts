@@ -129,12 +129,12 @@ async function undone(...undos: readonly number[]) {
 test('an undo takes back the version before it, and the undo of an undo brings it again', async (t) => {
   const { history } = await undone(1, 2)
   t.deepEqual(
-    [0, 1, 2, 3, 4].map((version) => history.isUndo(version)),
-    [false, false, true, true, false],
+    [0, 1, 2, 3, 4].map((version) => history.undoes(version)),
+    [null, null, 1, 2, null],
   )
   t.deepEqual(
-    [0, 1, 2, 3].map((version) => history.isUndone(version)),
-    [false, true, true, false],
+    [0, 1, 2, 3].map((version) => history.undoOf(version)),
+    [null, 2, 3, null],
   )
   t.deepEqual(
     [1, 2, 3].map((version) => history.takesBack(version)),

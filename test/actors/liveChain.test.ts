@@ -17,10 +17,10 @@ import { command, NodeObject, pastSO, query } from '../../index.js'
 import { NotesV1, NotesV2, NotesV3, toV2, toV3 } from './notesClasses.js'
 
 const [first, second] = [toV2(), toV3()].map(
-  ({ classUpgrades }, i): Step => ({ version: i + 1, classUpgrade: classUpgrades[0]!, undoes: false }),
+  ({ classUpgrades }, i): Step => ({ version: i + 1, classUpgrade: classUpgrades[0]!, undoes: null }),
 )
 const steps = [first!, second!]
-const alone = (version: number): Step => ({ version, classUpgrade: 'leavesAlone', undoes: false })
+const alone = (version: number): Step => ({ version, classUpgrade: 'leavesAlone', undoes: null })
 const classes: readonly NodeClass[] = [NotesV1, NotesV2, NotesV3]
 
 class Around {
@@ -174,7 +174,7 @@ test('a version that is not answered has its fault in its place, whatever its pl
   const cut = (upgrade: ReturnType<typeof toV2>, version: number): Step => ({
     version,
     classUpgrade: upgrade.classUpgrades[0]!,
-    undoes: false,
+    undoes: null,
   })
   const { build } = open(1)
   const { chain, took, tallies } = build(planChain(1, 0, [cut(toV2({ cut: 'past' }), 1), cut(toV3({ cut: 'future' }), 2)]))
@@ -205,7 +205,7 @@ test('an SO that refuses a call says which class it stands for, and on which', (
   })
   const { build } = open(1, PlainV2)
   const plan = planChain(1, 0, [
-    { version: 1, classUpgrade: { ...(first!.classUpgrade as object), pastSO: so } as never, undoes: false },
+    { version: 1, classUpgrade: { ...(first!.classUpgrade as object), pastSO: so } as never, undoes: null },
   ])
   const { chain } = build(plan, [], { at: (v) => [PlainV1, PlainV2][v]! })
   const { methods, receivers } = chain.links[0]!

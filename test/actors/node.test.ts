@@ -25,7 +25,7 @@ const lazy = {
 async function open({ version = 1, oldest = 0, isLazy = false } = {}) {
   const clock = new ManualClock()
   const log: string[] = []
-  const history = { dead: 0, final: 0, heard: 3, newest: 3, isUndone: () => false, wasIntroduced: () => false }
+  const history = { dead: 0, final: 0, heard: 3, newest: 3, undoOf: () => null, wasIntroduced: () => false }
   const fence = { isHolding: false, goOn: () => {}, opened: async () => {} }
   const telemetry = { isAway: false }
   const journal = new Journal(await memoryStore().open(), clock)

@@ -61,7 +61,7 @@ export async function open({ record = {}, undos = [], upgrade = {} }: Options = 
     state.write(keys.root('n1', of), pack({}))
   const mailbox = new Mailbox(clock, 100, ownerOf())
   mailbox.open()
-  const undoes = (version: number) => undos.includes(version)
+  const undoes = (version: number) => (undos.includes(version) ? version - 1 : null)
   const rejected: { fault: Fault | undefined } = { fault: undefined }
   const unknown = new Set<number>()
   const services = {
@@ -85,9 +85,9 @@ export async function open({ record = {}, undos = [], upgrade = {} }: Options = 
       },
       fetch: (version: number) => step(`fetch ${version}`),
       reconsider: (version: number) => void log.push(`reconsider ${version}`),
-      isUndone: (version: number) => undoes(version + 1),
-      isUndo: undoes,
-      takesBack: undoes,
+      undoOf: (version: number) => (undos.includes(version + 1) ? version + 1 : null),
+      undoes,
+      takesBack: (version: number) => undos.includes(version),
       isUnknown: (version: number) => unknown.has(version),
       async knows(version: number) {
         await step(`knows ${version}`)

@@ -307,7 +307,7 @@ test.serial('an object that could not be started is discarded without being call
 
 test.serial('simulation objects end with their object, and a chain that is built anew keeps them', async (t) => {
   const [first] = toV2().classUpgrades
-  const steps: Step[] = [{ version: 1, classUpgrade: { ...first!, futureSO: first!.futureSO }, undoes: false }]
+  const steps: Step[] = [{ version: 1, classUpgrade: { ...first!, futureSO: first!.futureSO }, undoes: null }]
   const s = await open(t, {}, Busy, steps)
   await s.through(s.software.start())
   const so = () => s.software.chain.links[1]!.receivers[1]!.self as { signal: AbortSignal }
@@ -337,8 +337,8 @@ test.serial('versions above a rejected upgrade have its fault, until it is taken
 test.serial('the SO of an upgrade for which the node has no state is not made', async (t) => {
   const [first] = toV2().classUpgrades
   const steps: Step[] = [
-    { version: 1, classUpgrade: first!, undoes: false },
-    { version: 2, classUpgrade: first!, undoes: false },
+    { version: 1, classUpgrade: first!, undoes: null },
+    { version: 2, classUpgrade: first!, undoes: null },
   ]
   const s = await open(t, {}, Busy, steps)
   await s.through(s.software.start())

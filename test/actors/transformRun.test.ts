@@ -11,7 +11,8 @@ import { runTransform, sweepStateSlots } from '../../actors/state/transformRun.j
 import { type Generation, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { none } from '../../core/model/simulation.js'
 import type { TransformCollections } from '../../core/model/transform.js'
-import { isLeftBehind, isUnfinished, nextGeneration, proxyVersion } from '../../core/upgrade/generations.js'
+import { isLeftBehind, isUnfinished, nextGeneration } from '../../core/upgrade/generations.js'
+import { proxyVersion } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { memoryStore } from '../../transports/memory/index.js'
@@ -66,7 +67,7 @@ async function open(settings: Partial<HostSettings> = {}, lazySlots: Readonly<Re
   }
   const all: HostSettings = { ...defaultSettings, system: 'shop', hostId: 'h1', ...settings }
   const given = { up: false }
-  const run = (transform: Transform, more: Partial<ClassUpgrade> = {}, old = generation, undoes = false) =>
+  const run = (transform: Transform, more: Partial<ClassUpgrade> = {}, old = generation, undoes: number | null = null) =>
     runTransform('n1', old, { ...eager, ...more, transform } as ClassUpgrade, undoes, state, journal, clock, all, given)
   const kept = (slot: StateSlot) =>
     [...store.range(...keys.stateSlot('n1', slot))].map(([key, value]) => [key.split('/').slice(3).join('/'), unpack(value)])
@@ -82,29 +83,29 @@ const message = (text: string | RegExp) => ({ message: text })
 
 test('the next generation has slots of its own for the object and its past-SO, and keeps all other SOs', (t) => {
   const old: Generation = { ...generation, simulations: { 1: '3.1', 2: '3.2' } }
-  t.deepEqual(nextGeneration(old, eager, false), {
+  t.deepEqual(nextGeneration(old, eager, null), {
     number: 4,
     version: 1,
     className: 'Notes.v2',
     object: '4.1',
     simulations: { 0: '4.0', 2: '3.2' },
   })
-  t.deepEqual(nextGeneration(old, { ...eager, pastSO: none }, false).simulations, { 2: '3.2' })
+  t.deepEqual(nextGeneration(old, { ...eager, pastSO: none }, null).simulations, { 2: '3.2' })
 })
 
 test('an undo puts the object in the place of the past-SO whose version it means again', (t) => {
   const at1: Generation = { number: 4, version: 1, className: 'Notes.v2', object: '4.1', simulations: { 0: '4.0', 3: '3.3' } }
-  t.deepEqual(nextGeneration(at1, eager, true).simulations, { 1: '5.1', 3: '3.3' })
-  t.deepEqual([proxyVersion(2, true), proxyVersion(2, false)], [0, 2])
+  t.deepEqual(nextGeneration(at1, eager, 1).simulations, { 1: '5.1', 3: '3.3' })
+  t.deepEqual([proxyVersion(2, 1), proxyVersion(2, null)], [0, 2])
 })
 
 test('what is made record by record is named in the generation: of which slots, and that nothing is made yet', (t) => {
   const old: Generation = { ...generation, className: 'Shelf.v1' }
-  t.deepEqual(nextGeneration(old, lazy, false).lazy, {
+  t.deepEqual(nextGeneration(old, lazy, null).lazy, {
     '4.1': { upgrade: 1, role: 'object', undoes: false, old: '3.0', beside: '3.1', next: { books: '' }, passed: 0 },
     '4.0': { upgrade: 1, role: 'pastSO', undoes: false, old: '3.0', beside: null, next: { loans: '' }, passed: 0 },
   })
-  t.is(nextGeneration({ ...old, simulations: {} }, lazy, false).lazy?.['4.1']?.beside, null)
+  t.is(nextGeneration({ ...old, simulations: {} }, lazy, null).lazy?.['4.1']?.beside, null)
   const before: LazySlot = {
     upgrade: 0,
     role: 'object',
@@ -114,7 +115,7 @@ test('what is made record by record is named in the generation: of which slots, 
     next: { books: 'k' },
     passed: 3,
   }
-  const still = nextGeneration({ ...old, lazy: { '3.0': before, '1.1': before } }, lazy, false).lazy!
+  const still = nextGeneration({ ...old, lazy: { '3.0': before, '1.1': before } }, lazy, null).lazy!
   t.deepEqual(still['3.0'], before, 'records are made of those that are still to be made')
   t.is(still['1.1'], undefined, 'nobody needs it any more')
 })
@@ -164,7 +165,7 @@ test('an undo is given the state of the past-SO that stands for it', async (t) =
       },
       { pastSO: none },
       at1,
-      true,
+      1,
     ),
   )
   t.like(seen[0], { notes: ['one'] })

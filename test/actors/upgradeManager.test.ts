@@ -146,7 +146,7 @@ test('an upgrade that is undone while its node waits is passed', async (t) => {
   manager.consider()
   await passing()
   t.is(phases().at(-1), 'scheduled 1 ')
-  history.isUndone = (version) => version === 1
+  history.undoOf = (version) => (version === 1 ? 2 : null)
   history.heard = 2
   manager.consider()
   await passing()
@@ -255,7 +255,7 @@ test('an upgrade that is undone while it waits between two tries leaves no timer
   manager.consider()
   await passing()
   t.is(clock.timers, before + 1)
-  history.isUndone = (version) => version === 1
+  history.undoOf = (version) => (version === 1 ? 2 : null)
   history.heard = 2
   manager.consider()
   await passing()
@@ -328,7 +328,7 @@ test('an upgrade that stalled stays so after a restart, also where its reason or
 
 test('an undo, and an order to try again, find nothing to do where no upgrade is under way', async (t) => {
   const { manager, passing, history, followed } = await managed({}, 0)
-  history.isUndone = () => true
+  history.undoOf = (version) => version + 1
   t.notThrows(() => manager.consider())
   manager.retry()
   await passing()

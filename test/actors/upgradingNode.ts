@@ -80,7 +80,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   const upgrade = toV2(parts).classUpgrades[0]!
   let controls: readonly Control[] = []
   const waiting = new Set<() => void>()
-  const undoes = (version: number) => undos.includes(version)
+  const undoes = (version: number) => (undos.includes(version) ? version - 1 : null)
   const services = {
     ...permits,
     store,
@@ -106,10 +106,10 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     },
     history: {
       newest: 1,
-      isUndo: undoes,
+      undoes,
       isRewind: () => false,
-      takesBack: undoes,
-      isUndone: (version: number) => undoes(version + 1),
+      takesBack: (version: number) => undos.includes(version),
+      undoOf: (version: number) => (undos.includes(version + 1) ? version + 1 : null),
       fetch: (version: number) => step(`fetch ${version}`),
       load: (version: number) => step(`load ${version}`),
     },

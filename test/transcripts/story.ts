@@ -43,7 +43,7 @@ const upgrades: Record<string, () => Upgrade> = {
 }
 
 export class Story {
-  readonly #history: { readonly upgrade: Upgrade | null; readonly undoes: boolean }[] = []
+  readonly #history: { readonly upgrade: Upgrade | null; readonly undoes: Version | null }[] = []
   readonly #nodes = new Map<string, StoryNode>()
   #dead: Version = 0
   #final: Version = 0
@@ -58,8 +58,8 @@ export class Story {
   }
 
   readonly #commands: readonly (readonly [RegExp, (...words: string[]) => string])[] = [
-    [/^publish an upgrade of another service$/, () => this.#publish(null, false, 'leaves Notes alone')],
-    [/^publish an upgrade to (.+)$/, (name) => this.#publish(upgrades[name!]!(), false, `upgrades to ${name}`)],
+    [/^publish an upgrade of another service$/, () => this.#publish(null, null, 'leaves Notes alone')],
+    [/^publish an upgrade to (.+)$/, (name) => this.#publish(upgrades[name!]!(), null, `upgrades to ${name}`)],
     [/^publish the undo of version (\d+)$/, (version) => this.#undo(Number(version))],
     [/^(\w+) is born at version (\d+)$/, (id, version) => this.#birth(id!, Number(version))],
     [/^(\w+) learns version (\d+)$/, (id, version) => this.#learn(id!, Number(version))],
@@ -77,7 +77,7 @@ export class Story {
     [/^(\w+) is called at version (\d+)$/, (id, version) => this.#call(id!, Number(version))],
   ]
 
-  #publish(upgrade: Upgrade | null, undoes: boolean, what: string): string {
+  #publish(upgrade: Upgrade | null, undoes: Version | null, what: string): string {
     this.#history.push({ upgrade, undoes })
     return `version ${this.#history.length} ${what}`
   }
@@ -85,13 +85,13 @@ export class Story {
   #undo(version: Version): string {
     if (version !== this.#history.length) throw new Error('only the newest version is undone')
     const { upgrade } = this.#history[version - 1]!
-    const undoes = (of: Version) => this.#history[of - 1]?.undoes ?? false
-    const made = upgrade === null ? null : undoes(version) ? restored(this.#history[version - 2]!.upgrade!) : reversed(upgrade)
-    return this.#publish(made, true, `undoes version ${version}`)
+    const brought = this.#undoes(version)
+    const made = upgrade === null ? null : brought === null ? reversed(upgrade) : restored(this.#history[brought - 1]!.upgrade!)
+    return this.#publish(made, version, `undoes version ${version}`)
   }
 
-  #undoes(version: Version): boolean {
-    return this.#history[version - 1]?.undoes ?? false
+  #undoes(version: Version): Version | null {
+    return this.#history[version - 1]?.undoes ?? null
   }
 
   #classUpgrade(version: Version): ClassUpgrade | undefined {
@@ -122,7 +122,7 @@ export class Story {
   #learn(id: string, version: Version): string {
     const node = this.#node(id)
     const futureSO = this.#classUpgrade(version)?.futureSO
-    const kind = { isUndo: this.#undoes(version), takesBack: takesBack((of) => this.#undoes(of), version) }
+    const kind = { undoes: this.#undoes(version), takesBack: takesBack((of) => this.#undoes(of), version) }
     const next = learned(node.record, version, futureSO !== undefined && isSO(futureSO), kind)
     if (next === undefined) return `${id} knows version ${node.record.newest}: the versions between are learned first`
     for (const made of next.made) node.disk.add(made)
