@@ -59,6 +59,7 @@ export class Host {
     })
     statusReporter.losses.on(() => {
       for (const node of nodes.all) node.permit.tellAgain()
+      for (const node of this.#starting.nodes) if (statusReporter.has(node.id)) node.permit.tellAgain()
     })
     // The question also gives back deaths, finality, and the history.
     statusReporter.probation.on(() => this.#ask())

@@ -37,7 +37,7 @@ import { type LearningNode, type LearningServices, NodeLearning } from '../upgra
 import { type PassServices, RecordPass } from '../upgrade/recordPass.js'
 import { nodeSource } from '../upgrade/schedulingView.js'
 import { type ManagedNode, type ManagerServices, UpgradeManager } from '../upgrade/upgradeManager.js'
-import { type PermitServices, UpgradePermit } from '../upgrade/upgradePermit.js'
+import { type PermitServices, permitAtStart, UpgradePermit } from '../upgrade/upgradePermit.js'
 import { type EndingNode, leave, stop } from './nodeEnding.js'
 import { NodeLife } from './nodeLife.js'
 import { observed } from './nodeObservation.js'
@@ -92,7 +92,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     this.state = new NodeState(nodeId, journal, this)
     this.departures = new Departures(this.state, this)
     this.recordStore = new NodeRecordStore(record, this.state, journal, services.history)
-    this.permit = new UpgradePermit(services, service, nodeId, isNew, services.statusReporter.start)
+    this.permit = new UpgradePermit(services, service, nodeId, permitAtStart(record, isNew), services.statusReporter.start)
     this.mailbox = new Mailbox(clock, settings.mailboxCallsMax, this)
     this.receiving = new ReceivingNode(this)
     this.status = new NodeStatus(this)

@@ -147,7 +147,13 @@ export async function claim(services: HostServices, node: Node, start: NodeStart
     since: clock.now(),
     ...(node.group === undefined ? {} : { group: node.group.name }),
   }
-  await start.unlessStopped(statusReporter.claim(row, start))
+  // Of a loss before this start of its host nobody tells it.
+  const registered = () => {
+    if (upgrade?.phase === 'recovering') node.permit.tellAgain()
+  }
+  await start.unlessStopped(statusReporter.claim(row, { check: () => start.check(), registered }))
+  // Nor is it registered while the database is away.
+  registered()
 }
 
 /**

@@ -31,6 +31,8 @@ import { StoppedNodes } from './stoppedNodes.js'
 /** Of a node that registers: throws `unavailable.stopped` when its host stops. */
 interface Start {
   check(): void
+  /** The database has the node. The start may still wait for another, whose lease runs. */
+  registered?(): void
 }
 
 const always: Start = { check() {} }
@@ -115,6 +117,7 @@ export class StatusReporter {
         const { predecessor, standing } = this.#mine(nodeId, answer)
         start.check()
         this.#nodes.registered(this.#nodes.enter(status), standing, askedMs)
+        start.registered?.()
         if (predecessor !== undefined && session.hasEnded(predecessor.session)) return
         const nowMs = clock.monotonicMs()
         before.update(predecessor, standing?.epoch, nowMs)

@@ -7,6 +7,7 @@
 import type { Version } from '../../core/base/ids.js'
 import type { Session } from '../../core/control/standing.js'
 import type { PermitAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { NodeRecord } from '../../core/model/nodeRecord.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { ServiceLimit } from '../../core/schedules/serviceLimit.js'
@@ -21,12 +22,25 @@ export interface PermitServices {
   readonly random: Random
 }
 
+/**
+ * - `free`: the database has none of this node.
+ * - `unknown`: it may have one that nobody needs: of a start before, of a claim without an answer, or until
+ *   a release has reached it.
+ * - `held`: the node is on its way to drain, or away. It is held until the node serves.
+ */
+export type PermitState = 'free' | 'unknown' | 'held'
+
+/** One that comes back may have claimed before. One that died away is still away, and has its permit. */
+export function permitAtStart({ upgrade }: NodeRecord, isNew: boolean): PermitState {
+  if (isNew) return 'free'
+  return upgrade?.phase === 'recovering' ? 'held' : 'unknown'
+}
+
 /** One for all that have nothing to wait for. */
 const atOnce = Promise.resolve()
 
 export class UpgradePermit {
-  /** `unknown` for a node that comes back: it may have claimed before. */
-  #state: 'free' | 'unknown' | 'held'
+  #state: PermitState
   /** Counts what is wanted; an older wish is dropped. */
   #wish = 0
   #telling = atOnce
@@ -40,11 +54,12 @@ export class UpgradePermit {
     private readonly services: PermitServices,
     private readonly service: string,
     private readonly nodeId: string,
-    isNew: boolean,
+    /** At first. */
+    state: PermitState,
     /** The start of the host: a node that a newer one has is not this one's to ask for. */
     private readonly by?: { readonly now: Session },
   ) {
-    this.#state = isNew ? 'free' : 'unknown'
+    this.#state = state
   }
 
   /**
@@ -71,12 +86,14 @@ export class UpgradePermit {
       const going = { nodeId: this.nodeId, version, isUndo }
       answer = await this.services.database.claimPermit(this.service, going, limit, this.by?.now)
       // A refusal gives nothing to one that had nothing.
-      this.#state = answer.claimed ? 'held' : before
+      this.#state = answer.claimed ? 'held' : before === 'free' ? 'free' : 'unknown'
     } finally {
       if (!answer?.claimed) this.#isReserved = false
     }
-    if (this.#isDoubted && this.#state === 'free') this.#tell(++this.#wish, 0)
+    const isDoubted = this.#isDoubted
     this.#isDoubted = false
+    // One that was claimed may be of before the loss.
+    if (isDoubted) this.tellAgain()
     return answer
   }
 
@@ -88,40 +105,44 @@ export class UpgradePermit {
   /** The node serves: it needs no permit. */
   release(): void {
     if (this.#isReserved || this.#state === 'free') return
-    this.#tell(++this.#wish, 0)
+    this.#state = 'unknown'
+    this.#tell(++this.#wish)
   }
 
   /** The database has lost something: what it has of this permit may be of before. */
   tellAgain(): void {
-    if (this.#isReserved) {
-      this.#isDoubted = this.#state === 'unknown'
-      this.#restore()
-    } else if (this.#state === 'free') this.#tell(++this.#wish, 0)
+    if (this.#state === 'held') this.#restore(++this.#wish)
+    else if (this.#state === 'free') this.#tell(++this.#wish)
+    else if (this.#isReserved) this.#isDoubted = true
   }
 
-  #restore(): void {
-    this.#telling = this.#telling.then(async () => {
-      if (!this.#isReserved || this.#state !== 'held') return
-      // Without an answer others may go beside this one: no more than that.
-      await this.services.database.restorePermit(this.service, this.nodeId, this.by?.now).catch(() => {})
-    })
-  }
-
-  /** Ends the tries to release: the node is not here any more. */
+  /** Ends the tries to release and to restore: the node is not here any more. */
   stop(): void {
     this.#wish++
   }
 
-  #tell(wish: number, failures: number): void {
-    const { database, clock, settings, random } = this.services
+  #tell(wish: number): void {
+    this.#soon(wish, 0, async () => {
+      await this.services.database.releasePermit(this.service, this.nodeId, this.by?.now)
+      this.#state = 'free'
+    })
+  }
+
+  /** Others may go beside this one until it succeeds. A database that lacks nothing has no need of it. */
+  #restore(wish: number): void {
+    this.#soon(wish, 0, () => this.services.database.restorePermit(this.service, this.nodeId, this.by?.now))
+  }
+
+  /** One request after the other, each tried until the database takes it. */
+  #soon(wish: number, failures: number, ask: () => Promise<unknown>): void {
+    const { clock, settings, random } = this.services
     this.#telling = this.#telling.then(async () => {
       if (wish !== this.#wish) return
       try {
-        await database.releasePermit(this.service, this.nodeId, this.by?.now)
-        this.#state = 'free'
+        await ask()
       } catch {
         const pauseMs = backoffMs(failures, settings.backoffMs, settings.backoffMsMax, random.next())
-        clock.after(pauseMs, () => this.#tell(wish, failures + 1))
+        clock.after(pauseMs, () => this.#soon(wish, failures + 1, ask))
       }
     })
   }

@@ -5,7 +5,7 @@
 
 import { defaultSettings } from '../../actors/base/settings.js'
 import type { NodeServices } from '../../actors/host/nodeServices.js'
-import { UpgradePermit } from '../../actors/upgrade/upgradePermit.js'
+import { type PermitState, UpgradePermit } from '../../actors/upgrade/upgradePermit.js'
 import { UpgradeQueue } from '../../actors/upgrade/upgradeQueue.js'
 import type { Session } from '../../core/control/standing.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -69,7 +69,8 @@ export async function open({ backoffMsMax = 100, chance = 0 } = {}) {
     waits,
     asked,
     holders,
-    permit: (isNew = true, by?: { readonly now: Session }) => new UpgradePermit(services, 'pages', 'n1', isNew, by),
+    permit: (state: PermitState = 'free', by?: { readonly now: Session }) =>
+      new UpgradePermit(services, 'pages', 'n1', state, by),
   }
 }
 

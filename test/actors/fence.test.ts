@@ -17,21 +17,12 @@ import {
   schedule,
   upgradeClass,
 } from '../../index.js'
-import { type MemoryState, memoryStore } from '../../transports/memory/index.js'
+import { memoryStore } from '../../transports/memory/index.js'
+import { copyOf } from '../support/copiedState.js'
 import { until } from '../support/eventually.js'
 import { ManualClock } from '../support/manualClock.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
 import { NotesV1 } from './notesClasses.js'
-
-/** A copy of a state directory, as of a volume: with its identity. */
-async function copyOf(state: MemoryState): Promise<MemoryState> {
-  const from = await state.open()
-  const copy = memoryStore({ directoryId: from.directoryId })
-  const to = await copy.open()
-  await to.commit([...from.range('', '\u{10ffff}')])
-  await Promise.all([from.close(), to.close()])
-  return copy
-}
 
 const leaseMs = 400
 

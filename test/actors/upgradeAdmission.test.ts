@@ -15,7 +15,7 @@ async function turning(options: Parameters<typeof open>[0] = {}, by?: { readonly
   const reasons: string[] = []
   const targets: number[] = []
   let isEnding = false
-  const permit = opened.permit(true, by)
+  const permit = opened.permit('free', by)
   const node: AdmittedNode = {
     services: opened.services,
     recordStore: { record: { service: 'pages' } } as AdmittedNode['recordStore'],

@@ -40,7 +40,7 @@ test('a claim that was refused reserves nothing, and the next one can be granted
 test('a node that comes back may have a permit from before: it is given back', async (t) => {
   const { clock, permit, holders, database } = await open()
   await database.claimPermit('pages', upgradingNode('n1'), one)
-  permit(false).release()
+  permit('unknown').release()
   await turns(clock)
   t.deepEqual(await holders(), [])
 })
@@ -160,7 +160,7 @@ test('the pause between two tries to release doubles', async (t) => {
 test('a start whose node a newer one has gets no permit for it, and gives none back', async (t) => {
   const { clock, permit, database, holders } = await open()
   const [older, newer] = [new Starting('older', 'dir', 5_000), new Starting('newer', 'dir', 1_000)]
-  const mine = permit(true, { now: older })
+  const mine = permit('free', { now: older })
   await database.register(statusOf('n1', { directoryId: 'dir' }), 60_000, older)
   t.deepEqual(await mine.claim(1, false, one), { claimed: true })
   await database.register(statusOf('n1', { directoryId: 'dir' }), 60_000, newer)
@@ -169,12 +169,12 @@ test('a start whose node a newer one has gets no permit for it, and gives none b
   await turns(clock)
   t.deepEqual(await holders(), ['n1'])
   t.deepEqual(await mine.claim(1, false, one), { claimed: false, isElsewhere: true })
-  t.deepEqual(await permit(true, { now: newer }).claim(1, false, one), { claimed: true })
+  t.deepEqual(await permit('free', { now: newer }).claim(1, false, one), { claimed: true })
 })
 
 test('a node that has stopped releases nothing any more: its next start may hold the permit', async (t) => {
   const { clock, permit, waits, asked } = await open()
-  const mine = permit(false)
+  const mine = permit('unknown')
   waits.release = gate()
   mine.release()
   mine.release()
@@ -302,33 +302,69 @@ test('what is given back because of a doubt takes the place of tries from before
   t.is(releases(), 0)
 })
 
-test('a permit that is claimed just now, or whose upgrade is over meanwhile, is not restored', async (t) => {
+test('a permit that is claimed on the way of a loss is restored as soon as it is known to be granted', async (t) => {
   const { clock, permit, lose, holds, waits, asked } = await losing()
   const mine = permit()
-  waits.claim = gate()
+  waits.claimed = gate()
   const claiming = mine.claim(1, false, one)
   await turns(clock)
+  // The answer is of before the loss, and comes after it has been heard of.
+  await lose()
   mine.tellAgain()
   await turns(clock)
-  waits.claim.open()
-  await claiming
-  t.deepEqual(asked, ['claimPermit'])
+  t.deepEqual(asked.splice(0), ['claimPermit'])
+  waits.claimed.open()
+  t.deepEqual(await claiming, { claimed: true })
+  await turns(clock)
+  t.deepEqual(asked, ['restorePermit'])
+  t.true(await holds())
+})
+
+test('a permit whose node serves meanwhile is not restored', async (t) => {
+  const { clock, permit, lose, holds, asked } = await losing()
+  const mine = permit()
+  await mine.claim(1, false, one)
   await lose()
   mine.tellAgain()
   mine.unreserve()
+  mine.release()
   await turns(clock)
-  t.deepEqual(asked, ['claimPermit'])
+  t.deepEqual(asked, ['claimPermit', 'releasePermit'])
   t.false(await holds())
 })
 
-test('a permit whose upgrade is over and whose node does not serve yet is neither restored nor given back', async (t) => {
-  const { clock, permit, asked } = await losing()
+test('a permit whose upgrade has failed is restored as long as its node does not serve', async (t) => {
+  const { clock, permit, lose, holds, asked } = await losing()
   const mine = permit()
   await mine.claim(1, false, one)
   mine.unreserve()
+  await lose()
   mine.tellAgain()
   await turns(clock)
-  t.deepEqual(asked, ['claimPermit'])
+  t.deepEqual(asked, ['claimPermit', 'restorePermit'])
+  t.true(await holds())
+})
+
+test('a node that comes back away has its permit restored; of one that comes back and serves nothing is known', async (t) => {
+  for (const [state, isRestored] of [
+    ['held', true],
+    ['unknown', false],
+  ] as const) {
+    const { clock, permit, lose, holds, asked } = await losing()
+    await lose()
+    permit(state).tellAgain()
+    await turns(clock)
+    t.deepEqual(asked, isRestored ? ['restorePermit'] : [])
+    t.is(await holds(), isRestored)
+  }
+})
+
+test('a node that comes back away, and serves, gives its permit back', async (t) => {
+  const { clock, database, permit, holders } = await losing()
+  await database.claimPermit('pages', upgradingNode('n1'), one)
+  permit('held').release()
+  await turns(clock)
+  t.deepEqual(await holders(), [])
 })
 
 test('a permit that can not be restored holds nothing up, and is given back after the try', async (t) => {
@@ -343,9 +379,35 @@ test('a permit that can not be restored holds nothing up, and is given back afte
   await turns(clock)
   t.deepEqual(asked, ['claimPermit', 'restorePermit'])
   waits.restore.fail(new Error('connection lost'))
+  delete waits.restore
   await turns(clock)
   t.deepEqual(asked, ['claimPermit', 'restorePermit', 'releasePermit'])
   t.deepEqual(await holders(), [])
+  await turns(clock, 1_000)
+  t.is(asked.length, 3)
+})
+
+test('a permit is restored as soon as the database answers, unless the node has stopped', async (t) => {
+  const { clock, factory, permit, lose, holds, asked } = await losing({ backoffMsMax: 400 })
+  const mine = permit('held')
+  await lose()
+  factory.away(true)
+  mine.tellAgain()
+  await turns(clock, 100)
+  await turns(clock, 199)
+  t.is(asked.length, 2)
+  factory.away(false)
+  await turns(clock, 1)
+  await turns(clock, 10_000)
+  t.deepEqual(asked, ['restorePermit', 'restorePermit', 'restorePermit'])
+  t.true(await holds())
+  factory.away(true)
+  mine.tellAgain()
+  await turns(clock)
+  mine.stop()
+  factory.away(false)
+  await turns(clock, 1_000)
+  t.is(asked.filter((name) => name === 'restorePermit').length, 4)
 })
 
 test('a node that has given its permit back gives it back again to a database that may have it from before', async (t) => {
