@@ -8,6 +8,7 @@ import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { Phase } from '../../core/base/phases.js'
 import { type Control, isToldToGo, retryToken } from '../../core/control/control.js'
+import { hasHeeded, withHeeded } from '../../core/model/heededRetries.js'
 import { runSchedule } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
@@ -59,11 +60,11 @@ export class NodeUpgrade {
     const isStalled = record.upgrade?.phase === 'stalled'
     // A retry that was ordered before is meant for other nodes, or has been heeded.
     const ordered = phase === 'rejected' || (phase === 'stalled' && !isStalled) ? this.#retryOrdered : undefined
-    const heeded = ordered === undefined ? record : { ...record, heededRetry: ordered }
+    const heeded = ordered === undefined ? record : withHeeded(record, ordered)
     if (phase === 'stalled' && !isStalled)
       recordStore.write({ ...heeded, upgrade: { phase, target: this.target, reason: this.#why(phase, reason) } })
     else if (phase !== 'stalled' && isStalled) recordStore.write({ ...heeded, upgrade: null })
-    else if (heeded.heededRetry !== record.heededRetry) recordStore.write(heeded)
+    else if (heeded !== record) recordStore.write(heeded)
   }
 
   #lacksReason(phase: Phase, reason: string | null): boolean {
@@ -225,15 +226,16 @@ export class NodeUpgrade {
   }
 
   /**
-   * Resolves when an operator asks for another try of what is stalled or rejected; each order is heeded once,
-   * also across restarts. An advance that a call has blocked is tried again when that call has ended.
+   * Resolves when an operator asks for another try of what is stalled or rejected. Each order is heeded once,
+   * also across restarts, and where a database that has lost later ones brings it back. An advance that a call
+   * has blocked is tried again when that call has ended.
    */
   async awaitRetry(signal: AbortSignal): Promise<void> {
     const { node } = this
     const { recordStore, services, learning } = node
     const asked = (found: readonly Control[]) => {
       const token = retryToken(found, this.target)
-      return token !== undefined && token !== recordStore.record.heededRetry
+      return token !== undefined && !hasHeeded(recordStore.record, token)
     }
     const ordered = services.controls.until(asked, signal)
     const controls = await (this.#isBlocked ? Promise.race([ordered, this.#unblocked()]) : ordered)
@@ -241,7 +243,7 @@ export class NodeUpgrade {
       ordered.catch(() => {})
       return
     }
-    recordStore.write({ ...recordStore.record, heededRetry: retryToken(controls, this.target)! })
+    recordStore.write(withHeeded(recordStore.record, retryToken(controls, this.target)!))
     // On a disk that does not take it the order may be heeded once more, and is never lost.
     await this.node.state.settled().catch(() => node.whenRestarted())
     await learning.reconsider()

@@ -113,6 +113,8 @@ export interface NodeRecord {
    * Release 0.1.0 has none.
    */
   readonly heededRetry?: string
+  /** Those before it, the newest first (heededRetries.ts). Releases before 0.2.0 know of none. */
+  readonly heededBefore?: readonly string[]
   /** Left out where the newest flip keeps nothing. Releases before 0.2.0 know of none. */
   readonly rewind?: Rewind
 }

@@ -99,6 +99,27 @@ test('each order to try again is heeded once', async (t) => {
   t.deepEqual(done(), ['reconsider'])
 })
 
+test('an order that was heeded before is no other one when the database brings it back', async (t) => {
+  const { effects, control, through, onDisk } = await open({ record: { heededRetry: 'two', heededBefore: ['one'] } })
+  control(retry('one'))
+  let isOver = false
+  const waiting = effects.awaitRetry(never).then(() => (isOver = true))
+  await through(Promise.resolve())
+  t.false(isOver)
+  control(retry('three'))
+  await through(waiting)
+  t.is(onDisk().heededRetry, 'three')
+  t.deepEqual(onDisk().heededBefore, ['two', 'one'])
+})
+
+test('an order that the database has brought back when the upgrade stalls takes the place of none', async (t) => {
+  const { effects, control, recordStore } = await open({ record: { heededRetry: 'two', heededBefore: ['one'] } })
+  control(retry('one'))
+  effects.entered('stalled', 'why')
+  t.is(recordStore.record.heededRetry, 'two')
+  t.deepEqual(recordStore.record.heededBefore, ['one'])
+})
+
 test('an order that the disk does not take is not lost: the node restarts and tries again', async (t) => {
   const { effects, control, memory, through, all, steps } = await open()
   memory.failNextCommit(new Error('disk full'))
