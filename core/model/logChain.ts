@@ -4,6 +4,7 @@
  * H1. Readers accept the first entry that continues the chain of digests, and report any other: a server that
  *     has accepted two entries for one place is found out, and all readers decide alike.
  */
+import { Fault } from '../base/fault.js'
 import type { Write } from '../ports/stateStore.js'
 import {
   type ChainedEntry,
@@ -55,7 +56,7 @@ export function commitEntries(after: ChainEnd, writes: readonly Write[], entryBy
   let end = after
   for (let at = 0; at < packed.length; at += size) {
     const isLast = at + size >= packed.length
-    const part = nextEntry(end, { kind: 'part', isLast, bytes: packed.subarray(at, at + size) })
+    const part = nextEntry(end, { kind: 'part', index: parts.length, isLast, bytes: packed.subarray(at, at + size) })
     parts.push(part)
     end = part.end
   }
@@ -100,6 +101,9 @@ export class Chain {
         this.#parts = []
         return content.writes
       case 'part': {
+        if (content.index === 0) this.#parts = []
+        if (content.index !== this.#parts.length)
+          throw new Fault('config.log-lost', `part ${content.index} of a commit follows ${this.#parts.length} parts`)
         this.#parts.push(content.bytes)
         if (!content.isLast) return []
         const packed = Buffer.concat(this.#parts)

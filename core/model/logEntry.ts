@@ -13,8 +13,11 @@ export type EntryContent =
   /** The first of a term: from here on the log is this owner's. */
   | { readonly kind: 'claim'; readonly owner: string; readonly leaseMs: number }
   | { readonly kind: 'writes'; readonly writes: readonly Write[] }
-  /** A piece of a commit's packed writes, where they are more than fits. The last makes the commit count. */
-  | { readonly kind: 'part'; readonly isLast: boolean; readonly bytes: Uint8Array }
+  /**
+   * A piece of a commit's packed writes, where they are more than fits. The last makes the commit count. The
+   * first, of index 0, begins anew: a commit may have failed behind some of its parts.
+   */
+  | { readonly kind: 'part'; readonly index: number; readonly isLast: boolean; readonly bytes: Uint8Array }
   /** The owner lives. */
   | { readonly kind: 'beat' }
   /**
@@ -96,7 +99,8 @@ function putBody(writer: WireWriter, content: EntryContent): void {
       putWrites(writer, content.writes)
       return
     case 'part':
-      writer.list(2)
+      writer.list(3)
+      writer.number(content.index)
       writer.boolean(content.isLast)
       writer.plain(content.bytes)
       return
@@ -180,8 +184,9 @@ function contentOf(kind: EntryContent['kind'], reader: WireReader): EntryContent
       break
     }
     case 'part': {
-      const [isLast, bytes, ...more] = listOf(body)
-      if (typeof isLast === 'boolean' && bytes instanceof Uint8Array && more.length === 0) return { kind, isLast, bytes }
+      const [index, isLast, bytes, ...more] = listOf(body)
+      if (typeof isLast === 'boolean' && bytes instanceof Uint8Array && more.length === 0)
+        return { kind, index: count(index, 'index'), isLast, bytes }
       break
     }
     case 'beat':

@@ -27,7 +27,7 @@ const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const content: fc.Arbitrary<EntryContent> = fc.oneof(
   fc.record({ kind: fc.constant('claim' as const), owner: wellFormed, leaseMs: number }),
   fc.record({ kind: fc.constant('writes' as const), writes }),
-  fc.record({ kind: fc.constant('part' as const), isLast: fc.boolean(), bytes: plainBytes(300) }),
+  fc.record({ kind: fc.constant('part' as const), index: number, isLast: fc.boolean(), bytes: plainBytes(300) }),
   fc.record({ kind: fc.constant('beat' as const) }),
   fc.record({ kind: fc.constant('snapshot' as const), name: wellFormed, from: number, owner: wellFormed, leaseMs: number }),
   fc.record({
@@ -153,4 +153,12 @@ test('of a commit whose owner lost the log before its last part nothing counts',
   t.deepEqual(replayed(emptyChain, [parts[0]!, parts[1]!, claim, ...after]), [['b', new Uint8Array(1000)]])
   const beat = nextEntry(parts[0]!.end, { kind: 'beat' })
   t.is(replayed(emptyChain, [parts[0]!, beat, parts[1]!]), undefined)
+})
+
+test('a commit in parts begins anew behind one that has failed behind some of its parts', (t) => {
+  const failed = commitEntries(emptyChain, [['a', new Uint8Array(1000)]], 300).slice(0, 2)
+  const whole = commitEntries(failed[1]!.end, [['b', new Uint8Array(1000)]], 300)
+  t.deepEqual(replayed(emptyChain, [...failed, ...whole]), [['b', new Uint8Array(1000)]])
+  const third = nextEntry(failed[1]!.end, { kind: 'part', index: 3, isLast: false, bytes: new Uint8Array(1) })
+  t.throws(() => replayed(emptyChain, [...failed, third]), { code: 'config.log-lost' })
 })
