@@ -227,8 +227,8 @@ export class NodeUpgrade {
 
   /**
    * Resolves when an operator asks for another try of what is stalled or rejected. Each order is heeded once,
-   * also across restarts, and where a database that has lost later ones brings it back. An advance that a call
-   * has blocked is tried again when that call has ended.
+   * also across restarts, and where a database that has lost later ones brings it back. An advance that a
+   * call has blocked is tried again when that call has ended.
    */
   async awaitRetry(signal: AbortSignal): Promise<void> {
     const { node } = this
