@@ -132,12 +132,19 @@ async function openAnother(left: NatsConnection, ...[options, servers, name, gat
   throw new Fault('unavailable.disconnected', `NATS at ${connection.getServer()} is going down too`)
 }
 
+/** How soon a server is found out that is silent. */
+export interface Pings {
+  readonly pingIntervalMs: number
+  readonly pingsMax: number
+}
+
 /** Throws a fault that says what is wrong. */
 export async function openConnection(
   options: NatsOptions,
   servers: readonly string[],
   name: string | undefined,
   gate: { readonly open: boolean },
+  pings: Pings = { pingIntervalMs, pingsMax },
 ): Promise<NatsConnection> {
   try {
     return await connect({
@@ -155,8 +162,8 @@ export async function openConnection(
       reconnectTimeWait: reconnectWaitMs,
       reconnectJitter: reconnectJitterMs,
       reconnectJitterTLS: reconnectJitterMs,
-      pingInterval: pingIntervalMs,
-      maxPingOut: pingsMax,
+      pingInterval: pings.pingIntervalMs,
+      maxPingOut: pings.pingsMax,
       noAsyncTraces: true,
     })
   } catch (error) {

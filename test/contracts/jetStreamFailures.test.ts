@@ -1,0 +1,137 @@
+/**
+ * Logs on three nats-servers with three replicas, while servers are killed and frozen: each acknowledged
+ * entry is there, none twice, all in order, and of two writers behind one entry never both are told that it
+ * counts (H1, H3).
+ */
+import test from 'ava'
+import type { ShardLog } from '../../core/ports/log.js'
+import { type JetStreamOptions, jetStreamLogs } from '../../transports/jetstream/index.js'
+import { until } from '../support/eventually.js'
+import { type NatsCluster, startNatsCluster } from '../support/natsCluster.js'
+
+process.removeAllListeners('warning')
+
+let cluster: NatsCluster
+
+test.before(async () => {
+  cluster = await startNatsCluster()
+})
+
+test.after.always(() => cluster?.stop())
+
+function logsOf(t: { teardown(end: () => Promise<void>): void }, from = 0, options: Partial<JetStreamOptions> = {}) {
+  const urls = [...cluster.urls.slice(from), ...cluster.urls.slice(0, from)]
+  const logs = jetStreamLogs({ servers: urls, system: 'shop', replicas: 3, answerTimeoutMs: 500, ...options })
+  t.teardown(() => logs.close())
+  return logs
+}
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+
+async function entries(log: ShardLog, after = 0): Promise<string[]> {
+  const found: string[] = []
+  for await (const { position, bytes } of log.read(after)) {
+    if (position !== after + found.length + 1) throw new Error(`entry ${position} comes after ${after + found.length}`)
+    found.push(text(bytes))
+  }
+  return found
+}
+
+/** Repeats an entry unchanged until it counts, or another does (H3). Returns those behind `after`. */
+async function settled(log: ShardLog, entry: string, after: number): Promise<readonly string[]> {
+  for (;;) {
+    const outcome = await log.append(Buffer.from(entry), after)
+    if (outcome.kind === 'appended') return [entry]
+    if (outcome.kind === 'refused') throw outcome.fault
+    if (outcome.kind === 'unknown') continue
+    const behind = await entries(log, after).catch((): string[] => [])
+    if (behind.length > 0) return behind
+  }
+}
+
+/** A writer that appends one entry after the other, and knows which of them count. */
+class Writer {
+  readonly counted = new Map<number, string>()
+  #isStopped = false
+  readonly done: Promise<void>
+
+  constructor(
+    readonly log: ShardLog,
+    readonly name: string,
+  ) {
+    this.done = this.#write()
+  }
+
+  async #write(): Promise<void> {
+    let after = (await this.log.ends()).last
+    for (let n = 1; !this.#isStopped; n++) {
+      const entry = `${this.name} ${n}`
+      const behind = await settled(this.log, entry, after)
+      if (behind[0] === entry) this.counted.set(after + 1, entry)
+      after += behind.length
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#isStopped = true
+    return this.done
+  }
+}
+
+/** Everything that a writer was told that it counts is there, at its position. */
+async function judge(t: { deepEqual(a: unknown, b: unknown, why?: string): void }, log: ShardLog, writers: readonly Writer[]) {
+  const last = Math.max(...writers.flatMap(({ counted }) => [...counted.keys()]))
+  let found: string[] = []
+  await until(async () => {
+    found = await entries(log)
+    return found.length >= last
+  }, 'all entries are read')
+  const told = new Map<number, string[]>()
+  for (const { counted } of writers)
+    for (const [position, entry] of counted) told.set(position, [...(told.get(position) ?? []), entry])
+  t.deepEqual(
+    [...told].filter(([, both]) => both.length > 1),
+    [],
+    'one position, one writer',
+  )
+  t.deepEqual(
+    [...told].filter(([position, [entry]]) => found[position - 1] !== entry),
+    [],
+    'what counts is there',
+  )
+  t.deepEqual(found.length - new Set(found).size, 0, 'no entry is there twice')
+}
+
+/** Each log has so many more entries that count. */
+async function progress(logs: readonly (readonly Writer[])[], by = 20): Promise<void> {
+  const counted = () => logs.map((writers) => writers.reduce((sum, writer) => sum + writer.counted.size, 0))
+  const before = counted()
+  await until(() => counted().every((count, at) => count >= before[at]! + by), `${by} more entries count in each log`)
+}
+
+test.serial('servers are killed and frozen under writers and contenders: what counts is there, in order, and once', async (t) => {
+  const logs = await Promise.all([0, 1, 2].map((from) => logsOf(t, from)))
+  // One log with a writer of its own, and one for which three contend.
+  const alone = new Writer(await logs[0]!.open('pages', 0), 'alone')
+  const contenders = await Promise.all(logs.map(async (one, at) => new Writer(await one.open('pages', 1), `contender${at}`)))
+  const writers = [[alone], contenders]
+  await progress(writers)
+
+  const killed = await cluster.leaderOf('theseus-log+shop+pages+0')
+  killed.kill()
+  await progress(writers)
+  await killed.restart()
+
+  const frozen = await cluster.leaderOf('theseus-log+shop+pages+1', killed)
+  process.kill(frozen.pid, 'SIGSTOP')
+  try {
+    await progress(writers)
+  } finally {
+    process.kill(frozen.pid, 'SIGCONT')
+  }
+  await progress(writers)
+
+  await Promise.all(writers.flat().map((writer) => writer.stop()))
+  await judge(t, alone.log, [alone])
+  await judge(t, contenders[0]!.log, contenders)
+})

@@ -1,0 +1,87 @@
+/** nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. */
+import { connect } from 'nats'
+import { until } from './eventually.js'
+import { freePort } from './freePort.js'
+import { startNatsServer, type TestServer } from './servers.js'
+
+export interface NatsCluster {
+  readonly servers: readonly TestServer[]
+  readonly urls: readonly string[]
+  /** The server that leads a stream now, as the servers but `except` say. */
+  leaderOf(stream: string, except?: TestServer): Promise<TestServer>
+  stop(): Promise<void>
+}
+
+interface ClusterOptions {
+  /** 3, if left out. One alone is no cluster. */
+  readonly size?: number
+  /** A configuration file for each: permissions, limits. */
+  readonly conf?: string
+  /** Of a login that may use JetStream, where `conf` has logins. */
+  readonly login?: { readonly user: string; readonly pass: string }
+}
+
+const jetStream = ['--jetstream', '--store_dir', 'jetstream']
+
+export async function startNatsCluster({ size = 3, conf, login }: ClusterOptions = {}): Promise<NatsCluster> {
+  const ports = await Promise.all(Array.from({ length: size }, freePort))
+  const routes = ports.map((port) => `nats://127.0.0.1:${port}`)
+  const servers = await Promise.all(
+    ports.map((port) => {
+      const cluster = ['--cluster_name', 'c', '--cluster', `nats://127.0.0.1:${port}`, '--routes', routes.join(',')]
+      return startNatsServer({
+        args: [...jetStream, ...(size > 1 ? cluster : []), ...(conf === undefined ? [] : ['-c', 'nats.conf'])],
+        files: conf === undefined ? {} : { 'nats.conf': conf },
+      })
+    }),
+  )
+  const cluster: NatsCluster = {
+    servers,
+    urls: servers.map(({ url }) => url),
+    leaderOf: (stream, except) => leaderOf(servers, stream, except, login),
+    async stop() {
+      await Promise.all(servers.map((server) => server.stop()))
+    },
+  }
+  await formed(cluster, login)
+  return cluster
+}
+
+/** Resolves when a stream can have a replica on each. */
+async function formed({ servers }: NatsCluster, login: ClusterOptions['login']): Promise<void> {
+  const config = { name: 'formed', subjects: ['formed'], storage: 'memory', num_replicas: servers.length }
+  await until(async () => {
+    const made = await api(servers[0]!, 'STREAM.CREATE.formed', config, login)
+    return made !== undefined && made.error === undefined
+  }, 'the servers form a cluster')
+  await until(async () => (await api(servers[0]!, 'STREAM.DELETE.formed', {}, login))?.success === true, 'its stream is gone')
+}
+
+async function leaderOf(
+  servers: readonly TestServer[],
+  stream: string,
+  except: TestServer | undefined,
+  login: ClusterOptions['login'],
+): Promise<TestServer> {
+  const [asked, ...others] = servers.filter((server) => server !== except)
+  if (others.length === 0 && except === undefined) return asked!
+  return until(async () => {
+    const info = await api(asked!, `STREAM.INFO.${stream}`, {}, login)
+    const leader: unknown = info?.cluster?.leader
+    return servers.find(({ port }) => String(leader).endsWith(`-${port}`))
+  }, `${stream} has a leader`) as Promise<TestServer>
+}
+
+/** Undefined: no answer. */
+async function api(server: TestServer, name: string, body: object, login: ClusterOptions['login']): Promise<any> {
+  try {
+    const connection = await connect({ servers: server.url, reconnect: false, timeout: 1_000, ...login })
+    try {
+      return (await connection.request(`$JS.API.${name}`, JSON.stringify(body), { timeout: 1_000 })).json()
+    } finally {
+      await connection.close()
+    }
+  } catch {
+    return undefined
+  }
+}

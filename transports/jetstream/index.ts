@@ -1,0 +1,2 @@
+export { type JetStreamOptions, jetStreamLogs } from './jetStreamLogs.js'
+export { testedServer } from './testedServers.js'
