@@ -1,6 +1,6 @@
 /**
- * The logs of a system's shards on NATS JetStream. All of one process share a connection, which is made when the
- * first is opened.
+ * The logs of a system's shards on NATS JetStream. All of one process share a connection, which is made
+ * when the first is opened.
  */
 import type { NatsConnection } from 'nats'
 import { Fault } from '../../core/base/fault.js'

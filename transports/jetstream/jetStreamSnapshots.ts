@@ -1,6 +1,6 @@
 /**
  * Snapshots of one shard, in the stream of its service: each slice is a message, `<name>.<n>`. The last
- * message, `<name>.end`, says how many slices there are and their digest: a snapshot counts when that is there.
+ * message, `<name>.end`, says how many slices there are, and their digest. With it the snapshot counts.
  */
 import { createHash } from 'node:crypto'
 import { headers } from 'nats'

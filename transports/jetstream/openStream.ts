@@ -15,7 +15,7 @@ export async function openStream(api: JetStreamApi, use: StreamUse, names: Strea
 async function make(api: JetStreamApi, use: StreamUse, names: StreamNames, replicas: number): Promise<StreamState> {
   const { stream, subject } = names
   const { error } = await api.ask('STREAM.CREATE', stream, newStream(use, names, replicas))
-  // Another one may have made it meanwhile, with its own settings. They are checked like those of any that is there.
+  // Another one may have made it meanwhile, with its own settings: they are checked as always.
   const made = await api.stateOf(stream)
   if (made !== undefined) return made
   switch (error?.errorCode) {

@@ -1,7 +1,7 @@
 /**
  * Entries of a stream in their order, each asked for by its sequence and many at once. A consumer would be
- * faster. But making one needs the leader of the whole cluster, which may be the server that has just died, and
- * one that is left behind would have to be found.
+ * faster. But making one needs the leader of the whole cluster, which may be the server that has just died.
+ * And one that is left behind would have to be found.
  */
 import { Fault } from '../../core/base/fault.js'
 import type { LogEntry, Position } from '../../core/ports/log.js'

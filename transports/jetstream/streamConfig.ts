@@ -1,4 +1,4 @@
-/** The settings of the streams of logs and of snapshots: how they are made, and what is checked of one that is there. */
+/** The settings of the streams of logs and of snapshots: new ones are made so, others are checked. */
 import { isRecord } from './jetStreamAnswer.js'
 import type { StreamNames } from './streamNames.js'
 
