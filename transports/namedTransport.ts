@@ -71,8 +71,8 @@ class NamedTransport implements Transport {
     return this.#inner.status
   }
 
-  publish(subject: string, payload: Uint8Array, replyTo?: string): void {
-    this.#inner.publish(this.#isOurs(subject) ? subject + this.#suffix : subject, payload, replyTo)
+  publish(subject: string, payload: Uint8Array, replyTo?: string, areChecked?: boolean): void {
+    this.#inner.publish(this.#isOurs(subject) ? subject + this.#suffix : subject, payload, replyTo, areChecked)
   }
 
   subscribe(subject: string, handler: (message: Message) => void, options?: SubscribeOptions): Subscription {

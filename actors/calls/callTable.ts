@@ -14,7 +14,7 @@ import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomUint32 } from '../../core/ports/random.js'
-import type { Message, Transport } from '../../core/ports/transport.js'
+import { checkPublishable, type Message, type Transport } from '../../core/ports/transport.js'
 import { decode, packToSend } from '../../core/wire/codec.js'
 import { type CallOrigin, kinds, originFormat, type Replier } from '../../core/wire/envelope.js'
 import { writeCall } from '../../core/wire/envelopeWriter.js'
@@ -65,6 +65,9 @@ export class CallTable {
     this.#groups = new CorrelationTable(random)
     this.#inbox = transport.newInbox()
     this.#serversInbox = transport.newInbox()
+    // With a token behind it each is the reply subject of a message.
+    checkPublishable(this.#inbox)
+    checkPublishable(this.#serversInbox)
     transport.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message, false))
     transport.subscribe(`${this.#serversInbox}.*`, (message) => this.#answered(message, true))
     outbox.unsent.on((unsent) => this.#unsent(unsent))

@@ -6,7 +6,7 @@
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Clock } from '../../core/ports/clock.js'
-import type { Transport } from '../../core/ports/transport.js'
+import { isPublishable, type Transport } from '../../core/ports/transport.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { WireReader } from '../../core/wire/wireReader.js'
 import { WireWriter } from '../../core/wire/wireWriter.js'
@@ -16,6 +16,7 @@ import { tokens } from '../base/tokens.js'
 
 /** Where the answers to a message's calls go, and what its sender keeps to find these calls again. */
 export interface ReplyAddress {
+  /** Messages can be published there (`isPublishable`): its maker has looked. */
   readonly replyTo: string
 }
 
@@ -40,11 +41,15 @@ export interface UnsentMessage {
 export class Destination {
   /** The message being filled, until it is sent or full. */
   message: OutgoingMessage | undefined
+  /** Looked at once, and not again for each message. */
+  readonly isPublishable: boolean
 
   constructor(
     readonly subject: string,
     readonly envelopesMax: number,
-  ) {}
+  ) {
+    this.isPublishable = isPublishable(subject)
+  }
 }
 
 /** Writes one envelope. May throw in the middle: what it has written is taken back. */
@@ -210,7 +215,10 @@ export class Outbox {
       this.#idleWriters.push(writer)
     }
     try {
-      this.transport.publish(outgoing.subject, payload, outgoing.address?.replyTo)
+      const { to, subject, address } = outgoing
+      // An answer goes to the reply subject of a message: there is a new one for each.
+      const areChecked = to.isPublishable && to.subject === subject
+      this.transport.publish(subject, payload, address?.replyTo, areChecked)
     } catch (error) {
       if (outgoing.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(outgoing, payload)
       else this.unsent.emit({ outgoing, fault: error as Fault })

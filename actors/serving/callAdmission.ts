@@ -53,6 +53,11 @@ export class CallAdmission {
     @inject(callFilter) private readonly filter?: CallFilter,
   ) {}
 
+  /** No call needs to be asked about. */
+  get letsAllIn(): boolean {
+    return this.filter === undefined && this.settings.callsPerSecond === Number.POSITIVE_INFINITY
+  }
+
   /** Why the call is not let in. Undefined: it is. */
   refuses(
     node: { readonly id: string; readonly service: string },
@@ -60,8 +65,7 @@ export class CallAdmission {
     name: string | undefined,
     nowMs: number,
   ) {
-    const { callsPerSecond } = this.settings
-    if (this.filter === undefined && callsPerSecond === Number.POSITIVE_INFINITY) return undefined
+    if (this.letsAllIn) return undefined
     return this.#tooMany(name ?? unnamed, nowMs) ?? this.#filtered(node, envelope, name)
   }
 

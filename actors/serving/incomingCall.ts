@@ -24,34 +24,38 @@ import { deniedTo, faultOfMethod, leftBehind, noSuchMethod, queryWrites, waitedT
 import { isImmutable } from './immutableValue.js'
 import type { Turn } from './mailbox.js'
 import { NestedCalls } from './nestedCalls.js'
+import { RareParts } from './rareParts.js'
 import { WaitingCall } from './waitingCall.js'
 
 const nobody: readonly Receiver[] = []
 
 export class IncomingCall extends WaitingCall implements Turn, RunningCall {
-  /** Undefined until a running command sends something. */
-  #sends: (() => void)[] | undefined
-  /** Undefined until one of these needs to know that the command has failed. */
-  #givenUp: (() => void)[] | undefined
+  #rare: RareParts | undefined
   #isCommand = false
   /** Those of the link that answers it. */
   #receivers: readonly Receiver[] = nobody
   #ticket: Ticket = 0
-  /** Undefined but on a node that records what it does (W1). */
-  #recorded: RecordedTurn | undefined
-  /** Why it can't succeed any more: a call inside it failed after it may have written. */
-  #doomed: Fault | undefined
   #beganMs = 0
-  /** Undefined until one runs inside it. */
-  #inside: NestedCalls<IncomingCall> | undefined
-  /** The call of the mailbox's turn that it runs inside. */
-  #outer: IncomingCall | undefined
-  #hasBegun = false
-  #hasReturned = false
+
+  get #parts(): RareParts {
+    return (this.#rare ??= new RareParts())
+  }
+
+  get #inside(): NestedCalls<IncomingCall> | undefined {
+    return this.#rare?.inside
+  }
+
+  get #recorded(): RecordedTurn | undefined {
+    return this.#rare?.recorded
+  }
+
+  get #hasBegun(): boolean {
+    return this.stage === 'begun' || this.stage === 'returned'
+  }
 
   /** The call with this entry whose method runs: this one or one inside it. */
   running(entry: string): IncomingCall | undefined {
-    return !this.#hasReturned && this.entryInPaths === entry ? this : this.#inside?.find(entry)
+    return this.stage !== 'returned' && this.entryInPaths === entry ? this : this.#inside?.find(entry)
   }
 
   /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
@@ -62,13 +66,14 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   get sends(): (() => void)[] | undefined {
     // A message that a call inside sends may depend on what the outer one has written: it
     // leaves with that commit.
-    if (this.#outer !== undefined) return this.#outer.sends
-    return this.#isCommand ? (this.#sends ??= []) : undefined
+    const outer = this.#rare?.outer
+    if (outer !== undefined) return outer.sends
+    return this.#isCommand ? this.#parts.sends : undefined
   }
 
   whenFailed(giveUp: () => void): void {
-    const command = this.#outer ?? this
-    ;(command.#givenUp ??= []).push(giveUp)
+    const command = this.#rare?.outer ?? this
+    command.#parts.givenUp.push(giveUp)
   }
 
   run(): void | Promise<void> {
@@ -86,11 +91,12 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     if (entry === undefined) return
     this.#ticket = callee.state.begin(entry.kind)
     this.#isCommand = entry.kind === 'command'
-    if (callee.recorder !== undefined) this.#recorded = callee.recorder.begin(this, entry.kind)
-    this.#hasBegun = true
+    const recorded = callee.recorder?.begin(this, entry.kind)
+    if (recorded !== undefined) this.#parts.recorded = recorded
+    this.stage = 'begun'
     let result: unknown
     try {
-      result = this.#recorded === undefined ? this.invoke(entry) : this.#recorded.run(() => this.invoke(entry))
+      result = recorded === undefined ? this.invoke(entry) : recorded.run(() => this.invoke(entry))
     } catch (error) {
       return this.#failed(error)
     }
@@ -113,7 +119,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
    * written, that call fails as well.
    */
   runInside(waiting: IncomingCall): void {
-    const outer = waiting.#outer ?? waiting
+    const outer = waiting.#rare?.outer ?? waiting
     if (!this.isHeldNoLonger()) return
     this.take()
     this.#beganMs = this.callee.monotonicMs()
@@ -128,8 +134,8 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
       return
     }
     this.#isCommand = entry.kind === 'command'
-    this.#outer = outer
-    const inside = (outer.#inside ??= new NestedCalls())
+    this.#parts.outer = outer
+    const inside = (outer.#parts.inside ??= new NestedCalls())
     outer.#recorded?.ranInside(this.envelope.method)
     const finished = (value: unknown) => {
       try {
@@ -151,7 +157,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
         return
       }
       const fault = this.#faultOf(error)
-      if (entry.kind === 'command') outer.#doomed ??= fault
+      if (entry.kind === 'command') outer.#parts.doomed ??= fault
       this.refuse(fault)
     }
     inside.run(this, () => this.#invoke(entry, finished, failed))
@@ -161,7 +167,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
    * Its own method has ended. Resolves when no call runs inside it any more; undefined if that is so already.
    */
   #returned(): Promise<void> | undefined {
-    this.#hasReturned = true
+    this.stage = 'returned'
     return this.#inside?.returned()
   }
 
@@ -205,7 +211,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     finished: (value: unknown) => void | Promise<void>,
     failed: (error: unknown) => void | Promise<void>,
   ): void | Promise<void> {
-    this.#hasBegun = true
+    this.stage = 'begun'
     let result: unknown
     try {
       result = this.invoke(entry)
@@ -282,7 +288,8 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     if (alone !== undefined) return this.#finishedAfter(alone, entry, value)
     if (this.#inside?.isEmpty === false)
       return this.#failed(new InvariantViolation(`C2: ${this.envelope.method} would end before a call that runs inside it`))
-    if (this.#doomed !== undefined) return this.#failed(this.#doomed)
+    const doomed = this.#rare?.doomed
+    if (doomed !== undefined) return this.#failed(doomed)
     if (entry.kind === 'query' && this.#recorded === undefined && this.callee.departures.isOpen)
       return this.#answered(entry, value)
     const { answers, callee, envelope } = this
@@ -300,7 +307,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     }
     this.ended('answered', undefined)
     this.#inside?.settle(undefined)
-    const sends = this.#sends
+    const sends = this.#rare?.sends
     if (answers === undefined && sends === undefined) return
     callee.departures.add(new CallResult(callee, envelope, answers, sends, replier, packed, value, entry.hops))
   }
@@ -345,7 +352,8 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     const { callee } = this
     const { spoilt } = callee.state
     const fault = this.#faultOf(error)
-    if (this.#givenUp !== undefined) for (const giveUp of this.#givenUp) giveUp()
+    const givenUp = this.#rare?.givenUp
+    if (givenUp !== undefined) for (const giveUp of givenUp) giveUp()
     this.#recorded?.drop()
     const written = callee.state.drop(this.#ticket)
     if (isInvariantViolation(error)) {
@@ -377,7 +385,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
    * all that it does there fails.
    */
   #faultOf(error: unknown): Fault {
-    const turn = this.#outer ?? this
+    const turn = this.#rare?.outer ?? this
     return this.callee.state.isOver(turn.#ticket) ? leftBehind(this.callee.replier.node, error) : faultOfMethod(error)
   }
 }

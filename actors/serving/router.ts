@@ -88,7 +88,8 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
     const answers = replyTo === undefined ? undefined : new Answers(outbox, replyTo, observe)
     counted.max = backlog.check(caller, message.payload.length)
     const envelopes = envelopesOf(message.payload, carries)
-    const weight = weightOf(message.payload, counted.values) / envelopes.length
+    const { values } = counted
+    const { letsAllIn } = admission
     let heard: CallEnvelope | undefined
     for (const envelope of envelopes) {
       // The calls of one message are mostly of one caller.
@@ -102,12 +103,12 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
         telemetry === undefined
           ? new IncomingCall(node, envelope, answered, deadline, undefined, caller)
           : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline, undefined, caller)
-      const denied = admission.refuses(node, envelope, caller, now)
+      const denied = letsAllIn ? undefined : admission.refuses(node, envelope, caller, now)
       if (denied !== undefined) call.deny(denied)
       else if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
       else {
         accept(node, call)
-        if (call.isWaiting) call.weigh(backlog, weight)
+        if (call.isWaiting) call.weigh(backlog, weightOf(message.payload, values) / envelopes.length)
       }
     }
   } catch (thrown) {

@@ -13,14 +13,40 @@ import type { Backlog } from './backlog.js'
 import type { Callee } from './callee.js'
 import type { DueTimer } from './objectTimers.js'
 
-export abstract class WaitingCall extends WheelEntry {
+/** A call's place on the wheel while it is held. Most calls never are: it is no part of them. */
+class HeldCall extends WheelEntry {
+  constructor(
+    private readonly call: WaitingCall,
+    /** Why it is refused if it is held too long. */
+    readonly reason: 'unavailable.upgrading' | 'unavailable.fetching',
+  ) {
+    super()
+  }
+
+  override due(): void {
+    this.call.due()
+  }
+}
+
+/** The part of all that waits at the host that one call is. */
+interface Share {
+  readonly backlog: Backlog
+  readonly bytes: number
+}
+
+/**
+ * There is one for each call, and all that it has costs each of them time: parts that few calls need are
+ * objects of their own.
+ */
+export abstract class WaitingCall {
   /** Undefined until it makes a call. */
   #entryInPaths: string | undefined
-  #isTaken = false
-  #backlog: Backlog | undefined
-  #weight = 0
-  /** Why it is refused if it waits too long; `refused` once it has been. */
-  #waiting: 'unavailable.upgrading' | 'unavailable.fetching' | 'refused' | undefined
+  protected stage: 'waiting' | 'taken' | 'begun' | 'returned' = 'waiting'
+  #share: Share | undefined
+  /** `refused` once it has been. */
+  #held: HeldCall | 'refused' | undefined
+  /** Of a timer's call: the timer. Of another: the name that the transport vouches for. */
+  readonly #from: DueTimer | string | undefined
 
   constructor(
     protected readonly callee: Callee,
@@ -29,12 +55,18 @@ export abstract class WaitingCall extends WheelEntry {
     protected readonly answers: Answers | undefined,
     /** By the clock that never goes back. */
     readonly deadline: number,
-    /** Of a timer's call: the timer. */
-    protected readonly timer?: DueTimer,
-    /** The name that the transport vouches for. */
-    private readonly callerName?: string,
+    timer?: DueTimer,
+    callerName?: string,
   ) {
-    super()
+    this.#from = timer ?? callerName
+  }
+
+  protected get timer(): DueTimer | undefined {
+    return typeof this.#from === 'object' ? this.#from : undefined
+  }
+
+  get #callerName(): string | undefined {
+    return typeof this.#from === 'string' ? this.#from : undefined
   }
 
   get id(): string {
@@ -71,7 +103,7 @@ export abstract class WaitingCall extends WheelEntry {
   }
 
   get caller(): CallerInfo {
-    return callerInfo(this.envelope, this.callerName)
+    return callerInfo(this.envelope, this.#callerName)
   }
 
   /** The entry of the call to the node that waits for this one, if any. */
@@ -82,54 +114,57 @@ export abstract class WaitingCall extends WheelEntry {
   /** The call is held. If that lasts too long, its caller hears in time that it was not executed (C4). */
   holdFor(reason: 'unavailable.upgrading' | 'unavailable.fetching'): void {
     // A timer waits for as long as it takes.
-    if (this.#waiting === 'refused' || this.isOfTimer) return
-    this.#waiting = reason
+    if (this.#held === 'refused' || this.isOfTimer) return
     const { wheel, heldAnswerMs } = this.callee
-    wheel.set(this, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
+    if (this.#held !== undefined) wheel.clear(this.#held)
+    this.#held = new HeldCall(this, reason)
+    wheel.set(this.#held, this.deadline - Math.min(heldAnswerMs, this.envelope.deadlineMs / 4))
   }
 
-  override due(): void {
-    const reason = this.#waiting
-    if (reason === undefined || reason === 'refused') return
-    this.refuse(new Fault(reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
+  /** It has been held for too long. */
+  due(): void {
+    const held = this.#held
+    if (held === undefined || held === 'refused') return
+    this.refuse(new Fault(held.reason, `${this.callee.replier.node} could not answer version ${this.envelope.label} in time`))
   }
 
   /** Whether it has been answered while it was held. */
   get isRefused(): boolean {
-    return this.#waiting === 'refused'
+    return this.#held === 'refused'
   }
 
   /** Neither has it begun, nor has it been refused. */
   get isWaiting(): boolean {
-    return !this.#isTaken
+    return this.stage === 'waiting'
   }
 
   /** It counts as so much of what waits at the host, until it begins or is refused. */
   weigh(backlog: Backlog, bytes: number): void {
-    this.#backlog = backlog
-    this.#weight = bytes
-    backlog.add(this.callerName, bytes)
+    this.#share = { backlog, bytes }
+    backlog.add(this.#callerName, bytes)
   }
 
   /** It waits no more, be it that nobody hears of it. */
   take(): void {
-    if (this.#isTaken) return
-    this.#isTaken = true
-    this.#backlog?.remove(this.callerName, this.#weight)
+    if (this.stage !== 'waiting') return
+    this.stage = 'taken'
+    const share = this.#share
+    if (share !== undefined) share.backlog.remove(this.#callerName, share.bytes)
   }
 
   /** It waits once more, and counts again. */
   protected giveBack(): void {
-    this.#isTaken = false
-    this.#backlog?.add(this.callerName, this.#weight)
+    this.stage = 'waiting'
+    const share = this.#share
+    if (share !== undefined) share.backlog.add(this.#callerName, share.bytes)
   }
 
   /** It waits no more, and nobody answers for it (C4). False if it has been answered already. */
   protected isHeldNoLonger(): boolean {
-    if (this.#waiting === undefined) return true
-    if (this.#waiting === 'refused') return false
-    this.#waiting = undefined
-    this.callee.wheel.clear(this)
+    if (this.#held === undefined) return true
+    if (this.#held === 'refused') return false
+    this.callee.wheel.clear(this.#held)
+    this.#held = undefined
     return true
   }
 
@@ -138,8 +173,8 @@ export abstract class WaitingCall extends WheelEntry {
 
   /** It has been refused: if it was held, it is held no more, and must not run. */
   protected refused(): void {
-    if (this.#waiting === undefined) return
-    this.callee.wheel.clear(this)
-    this.#waiting = 'refused'
+    if (this.#held === undefined) return
+    if (this.#held !== 'refused') this.callee.wheel.clear(this.#held)
+    this.#held = 'refused'
   }
 }

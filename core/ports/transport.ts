@@ -57,8 +57,10 @@ export interface Transport {
   /**
    * Throws `unavailable.disconnected` while away, `protocol.too-large` beyond `payloadBytesMax`, and
    * `protocol.bad-arguments` for what is no subject.
+   * @param areChecked the caller has looked at both subjects with `isPublishable`, so that this need not be
+   *   done again for each message. A transport may look nevertheless.
    */
-  publish(subject: string, payload: Uint8Array, replyTo?: string): void
+  publish(subject: string, payload: Uint8Array, replyTo?: string, areChecked?: boolean): void
   /**
    * With a queue group, each message reaches one of the group's members. `*` stands for one token, `>` for
    * the rest. The other side may refuse a subscription at once or later, for the login has no permission: it

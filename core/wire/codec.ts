@@ -122,9 +122,9 @@ export function decode(payload: Uint8Array, counted?: Counted): Envelope[] {
   }
   while (!reader.isAtEnd) {
     envelopes.push(readEnvelope(reader))
-    counted.values = reader.values + valuesPerEnvelope * envelopes.length
-    if (counted.values > counted.max) throw noRoom()
+    if (reader.values + valuesPerEnvelope * envelopes.length > counted.max) throw noRoom()
   }
+  counted.values = reader.values + valuesPerEnvelope * envelopes.length
   return envelopes
 }
 

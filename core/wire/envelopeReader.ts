@@ -10,7 +10,6 @@ import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { DecodedRuns } from './decodedRuns.js'
 import {
   type CallEnvelope,
-  type CallOrigin,
   deadlineMsMax,
   type Envelope,
   envelopeFormat,
@@ -81,9 +80,8 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], items: number,
   const method = methods.read(reader)
   const args = readArguments(reader)
   const deadlineMs = Math.min(readUint(reader, 6), deadlineMsMax)
-  const { caller, incarnation, callerClass, callerVersion } = callers.read(reader)
-  const origin = isFirst ? undefined : origins.read(reader)
-  const expects = length > 11 ? (isFirst ? expected : expectedAfterOrigin).read(reader) : null
+  const { caller, incarnation, callerClass, callerVersion, origin } = (isFirst ? callers : callersWithOrigin).read(reader)
+  const expects = length > 11 && !reader.nil() ? (isFirst ? expected : expectedAfterOrigin).read(reader) : null
   const path = length > 12 ? readPath(reader, isFirst ? 12 : 14) : null
   const trace = length > 13 ? readTrace(reader, isFirst ? 13 : 15) : null
   const together = length > 14 && reader.value() === true
@@ -164,21 +162,22 @@ const methods = new DecodedRuns((reader: WireReader) => {
   throw bad(`field 4 (method) is longer than ${methodBytesMax}`)
 })
 
-const callers = new DecodedRuns(
-  (reader: WireReader): Omit<CallerFields, 'expects' | 'origin'> => ({
+const callers = new DecodedRuns((reader: WireReader) => readCaller(reader, false))
+/** One run, so that the bytes are looked up once. */
+const callersWithOrigin = new DecodedRuns((reader: WireReader) => readCaller(reader, true))
+
+function readCaller(reader: WireReader, hasOrigin: boolean): Omit<CallerFields, 'expects'> {
+  return {
     caller: readName(reader, 7),
     incarnation: readUint(reader, 8),
     callerClass: readClassName(reader, 9),
     callerVersion: readVersion(reader, 10),
-  }),
-)
+    origin: hasOrigin ? { system: readName(reader, 11), host: readName(reader, 12) } : undefined,
+  }
+}
 
-const origins = new DecodedRuns(
-  (reader: WireReader): CallOrigin => ({ system: readName(reader, 11), host: readName(reader, 12) }),
-)
-
-const expected = new DecodedRuns((reader: WireReader) => readTextOrNil(reader, 11))
-const expectedAfterOrigin = new DecodedRuns((reader: WireReader) => readTextOrNil(reader, 13))
+const expected = new DecodedRuns((reader: WireReader) => readText(reader, 11))
+const expectedAfterOrigin = new DecodedRuns((reader: WireReader) => readText(reader, 13))
 
 const repliers = new DecodedRuns((reader: WireReader) => ({
   node: readName(reader, 5),

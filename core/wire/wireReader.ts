@@ -54,6 +54,13 @@ export class WireReader {
     return token === 0xdd ? this.#unsigned(4) : undefined
   }
 
+  /** True, and it is read, if nil begins here. */
+  nil(): boolean {
+    if (this.bytes[this.at] !== 0xc0) return false
+    this.at++
+    return true
+  }
+
   /**
    * Any value of the standard types. `mayNotBePlain` tells whether it has to be looked at again.
    * @param depth lists and records that it is in

@@ -6,6 +6,14 @@ import { encodeReply } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { busy, inbox, open, replier, type Sent, serversInbox, settled } from './callTableFixture.js'
 
+test('a transport whose inboxes are no subjects is refused: what begins with one is not looked at again', (t) => {
+  for (const bad of [
+    ['_INBOX.h *', serversInbox],
+    [inbox, '_INBOX.s.'],
+  ])
+    t.throws(() => open({}, undefined, undefined, bad), { code: 'protocol.bad-arguments', message: /is not a subject/ })
+})
+
 test('a call leaves with its label, its arguments and the time that it has, and ends with its answer', async (t) => {
   const s = open()
   const call = s.call({ path: ['a/1/1'], trace: 'trace', expects: 'Notes.v1', deadlineMs: 1_234.5 })

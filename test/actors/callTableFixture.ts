@@ -30,10 +30,14 @@ export const origin = { system: 's', host: 'h' }
 
 export type Options = Partial<OutgoingCall> & { readonly deadlineMs?: number }
 
-export function open(change: Partial<HostSettings> = {}, telemetry?: Telemetry, history?: { level: Level }) {
+export function open(
+  change: Partial<HostSettings> = {},
+  telemetry?: Telemetry,
+  history?: { level: Level },
+  inboxes = [inbox, serversInbox],
+) {
   const clock = new ManualClock()
   const left: Sent[] = []
-  const inboxes = [inbox, serversInbox]
   const events: HostEvent[] = []
   const hearers = new Map<string, (message: Message) => void>()
   const transport = {

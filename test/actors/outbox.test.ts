@@ -160,6 +160,23 @@ test('a call that follows sends to the same subject begins a message of its own,
   t.deepEqual(published, ['a send undefined', 'a 123 r'])
 })
 
+test('a destination is looked at once; where a caller chose the subject, each message is looked at', (t) => {
+  const { outbox, write, transport } = open()
+  const published: string[] = []
+  transport.publish = (subject: string, _payload: Uint8Array, _replyTo?: string, areChecked?: boolean) =>
+    void published.push(`${subject} ${areChecked}`)
+  write('a.b', '1')
+  write('a b', '2')
+  const answer = (subject: string) => outbox.write(outbox.inbox('_INBOX.c'), writePacked, Buffer.from('3'), undefined, subject)
+  answer('_INBOX.c.1')
+  outbox.flush()
+  answer('_INBOX.c.1\r\nPUB x 0')
+  write('a.b', '4')
+  outbox.flush()
+  const looked = ['a.b true', 'a b false', '_INBOX.c.1 false', '_INBOX.c.1\r\nPUB x 0 false', 'a.b true']
+  t.deepEqual(published, looked)
+})
+
 test('an envelope that is as large as the transport takes is sent, alone', (t) => {
   const { outbox, sent, write } = open()
   write('a', 'short')

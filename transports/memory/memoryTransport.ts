@@ -73,10 +73,12 @@ class MemoryConnection implements MemoryTransport, Endpoint {
     return this.#broker.payloadBytesMax
   }
 
-  publish(subject: string, payload: Uint8Array, replyTo?: string): void {
+  publish(subject: string, payload: Uint8Array, replyTo?: string, areChecked = false): void {
     if (this.#status !== 'connected') throw this.#disconnected()
-    checkPublishable(subject)
-    if (replyTo !== undefined) checkPublishable(replyTo)
+    if (!areChecked) {
+      checkPublishable(subject)
+      if (replyTo !== undefined) checkPublishable(replyTo)
+    }
     if (payload.length > this.payloadBytesMax) {
       throw new Fault(
         'protocol.too-large',

@@ -101,10 +101,12 @@ export class NatsTransport implements Transport {
    * The payload must not be changed before the end of the turn: nats.js copies it only when it
    * writes to the socket.
    */
-  publish(subject: string, payload: Uint8Array, replyTo?: string): void {
+  publish(subject: string, payload: Uint8Array, replyTo?: string, areChecked = false): void {
     if (this.#status !== 'connected') throw this.#disconnected() // N1
-    checkPublishable(subject)
-    if (replyTo !== undefined) checkPublishable(replyTo)
+    if (!areChecked) {
+      checkPublishable(subject)
+      if (replyTo !== undefined) checkPublishable(replyTo)
+    }
     if (payload.length > this.payloadBytesMax) {
       throw new Fault('protocol.too-large', `${payload.length} bytes to ${subject}; NATS takes at most ${this.payloadBytesMax}`)
     }
