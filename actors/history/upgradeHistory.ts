@@ -306,7 +306,13 @@ export class UpgradeHistory {
       await this.journal.commit([[keys.manifest(verified.manifest.version), pack([signed.bytes, signed.signature])]])
       this.verified.append(verified)
     }
-    if (this.newest > before) this.observe({ type: 'learned', version: this.newest })
+    if (this.newest === before) return
+    this.observe({ type: 'learned', version: this.newest })
+    // A node had heard of it from an answer before the last one, as before a loss: no answer tells it again.
+    if (this.newest > this.#heard) {
+      this.contacts.know(this.newest)
+      this.newer.emit(this.newest)
+    }
   }
 
   /** The next manifest; undefined, and the reason kept, if it is not one that may come next. */

@@ -94,7 +94,7 @@ test('a version whose manifest the server does not have was never there; a serve
   server.refusals.set('manifests', new Fault('upgrade.fetch', 'no such version'))
   await t.throwsAsync(through(history.fetch(9)), { code: 'upgrade.fetch' })
   t.is(history.heard, 1)
-  t.deepEqual(heard, [0, 9, 1])
+  t.deepEqual(heard, [0, 1, 9, 1])
 })
 
 test('what the server says that can not be is warned of once, until it says something else', async (t) => {
@@ -252,6 +252,20 @@ test('manifests are on disk before the host knows of them, and told of once they
   t.deepEqual(events, [{ type: 'learned', version: 2 }])
   await through(history.fetch(2))
   t.is(events.length, 1)
+})
+
+test('of a version that a node has fetched by itself, and of which no answer has told, all nodes hear once', async (t) => {
+  const { server, history, through, newer, heard } = await open()
+  server.install()
+  await through(history.ask())
+  await through(history.fetch(1))
+  t.deepEqual(newer.splice(0), [1])
+  server.install()
+  await through(history.fetch(2))
+  t.deepEqual(newer.splice(0), [2])
+  t.is(heard.at(-1), 2)
+  await through(history.ask())
+  t.deepEqual(newer, [])
 })
 
 test('manifests that are on disk are verified anew when the host starts', async (t) => {
