@@ -3,11 +3,14 @@
  * entry is there, none twice, all in order, and of two writers behind one entry never both are told that it
  * counts (H1, H3).
  */
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import type { ShardLog } from '../../core/ports/log.js'
+import { PlanRandom } from '../../rehearsal/world/planRandom.js'
 import { type JetStreamOptions, jetStreamLogs } from '../../transports/jetstream/index.js'
+import { seededRandom } from '../../transports/seededRandom.js'
 import { until } from '../support/eventually.js'
 import { type NatsCluster, startNatsCluster } from '../support/natsCluster.js'
+import type { TestServer } from '../support/servers.js'
 
 process.removeAllListeners('warning')
 
@@ -19,7 +22,7 @@ test.before(async () => {
 
 test.after.always(() => cluster?.stop())
 
-function logsOf(t: { teardown(end: () => Promise<void>): void }, from = 0, options: Partial<JetStreamOptions> = {}) {
+function logsOf(t: ExecutionContext, from = 0, options: Partial<JetStreamOptions> = {}) {
   const urls = [...cluster.urls.slice(from), ...cluster.urls.slice(0, from)]
   const logs = jetStreamLogs({ servers: urls, system: 'shop', replicas: 3, answerTimeoutMs: 500, ...options })
   t.teardown(() => logs.close())
@@ -78,28 +81,20 @@ class Writer {
   }
 }
 
-/** Everything that a writer was told that it counts is there, at its position. */
-async function judge(t: { deepEqual(a: unknown, b: unknown, why?: string): void }, log: ShardLog, writers: readonly Writer[]) {
-  const last = Math.max(...writers.flatMap(({ counted }) => [...counted.keys()]))
-  let found: string[] = []
-  await until(async () => {
-    found = await entries(log)
-    return found.length >= last
-  }, 'all entries are read')
+/** Each entry that counts, as its writer was told, is there at its position. None is there twice. */
+async function judge(t: ExecutionContext, writers: readonly Writer[]): Promise<void> {
   const told = new Map<number, string[]>()
   for (const { counted } of writers)
     for (const [position, entry] of counted) told.set(position, [...(told.get(position) ?? []), entry])
-  t.deepEqual(
-    [...told].filter(([, both]) => both.length > 1),
-    [],
-    'one position, one writer',
-  )
-  t.deepEqual(
-    [...told].filter(([position, [entry]]) => found[position - 1] !== entry),
-    [],
-    'what counts is there',
-  )
-  t.deepEqual(found.length - new Set(found).size, 0, 'no entry is there twice')
+  const last = Math.max(...told.keys())
+  let found: string[] = []
+  await until(async () => {
+    found = await entries(writers[0]!.log)
+    return found.length >= last
+  }, 'all entries are read')
+  const wrong = [...told].filter(([position, all]) => all.length > 1 || found[position - 1] !== all[0])
+  t.deepEqual(wrong, [], 'entries that count, by position')
+  t.is(found.length, new Set(found).size, 'no entry is there twice')
 }
 
 /** Each log has so many more entries that count. */
@@ -109,29 +104,46 @@ async function progress(logs: readonly (readonly Writer[])[], by = 20): Promise<
   await until(() => counted().every((count, at) => count >= before[at]! + by), `${by} more entries count in each log`)
 }
 
-test.serial('servers are killed and frozen under writers and contenders: what counts is there, in order, and once', async (t) => {
-  const logs = await Promise.all([0, 1, 2].map((from) => logsOf(t, from)))
+/** One kill and one freeze. More for a soak: they are drawn by the seed. */
+const troublesCount = Number(process.env.LOG_TROUBLES ?? 2)
+const seed = Number(process.env.LOG_SEED ?? 1)
+
+const troubles = {
+  /** Killed, and started again when the others have elected a leader. */
+  async kill(server: TestServer, meanwhile: () => Promise<void>): Promise<void> {
+    server.kill()
+    await meanwhile()
+    await server.restart()
+  },
+  /** Stopped until the others go on without it. It wakes up as a leader that is none any more. */
+  async freeze(server: TestServer, meanwhile: () => Promise<void>): Promise<void> {
+    process.kill(server.pid, 'SIGSTOP')
+    try {
+      await meanwhile()
+    } finally {
+      process.kill(server.pid, 'SIGCONT')
+    }
+  },
+}
+
+test('servers are killed and frozen under writers and contenders: what counts is there, in order, and once', async (t) => {
+  const random = new PlanRandom(seededRandom(seed))
+  const logs = [0, 1, 2].map((from) => logsOf(t, from))
   // One log with a writer of its own, and one for which three contend.
-  const alone = new Writer(await logs[0]!.open('pages', 0), 'alone')
+  const alone = [new Writer(await logs[0]!.open('pages', 0), 'alone')]
   const contenders = await Promise.all(logs.map(async (one, at) => new Writer(await one.open('pages', 1), `contender${at}`)))
-  const writers = [[alone], contenders]
+  const writers = [alone, contenders]
   await progress(writers)
-
-  const killed = await cluster.leaderOf('theseus-log+shop+pages+0')
-  killed.kill()
-  await progress(writers)
-  await killed.restart()
-
-  const frozen = await cluster.leaderOf('theseus-log+shop+pages+1', killed)
-  process.kill(frozen.pid, 'SIGSTOP')
-  try {
+  const told: string[] = []
+  for (let n = 0; n < troublesCount; n++) {
+    const trouble = n < 2 ? (['kill', 'freeze'] as const)[n]! : random.oneOf(['kill', 'freeze'] as const)
+    const server = await cluster.leaderOf(`theseus-log+shop+pages+${n < 2 ? n : random.between(0, 1)}`)
+    told.push(`${trouble} ${server.port}`)
+    await troubles[trouble](server, () => progress(writers))
     await progress(writers)
-  } finally {
-    process.kill(frozen.pid, 'SIGCONT')
   }
-  await progress(writers)
-
   await Promise.all(writers.flat().map((writer) => writer.stop()))
-  await judge(t, alone.log, [alone])
-  await judge(t, contenders[0]!.log, contenders)
+  await judge(t, alone)
+  await judge(t, contenders)
+  t.log(`LOG_SEED=${seed}: ${told.join(', ')}; ${writers.flat().map(({ counted }) => counted.size)} entries`)
 })

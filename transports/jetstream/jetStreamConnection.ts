@@ -52,6 +52,8 @@ export class JetStreamConnection {
   #nextGate: { open: boolean } | undefined
   #payloadBytesMax: number
   #requests = 0
+  /** The login may not listen to answers. */
+  #isDeaf = false
   readonly #inbox: string
   readonly #pending = new Map<string, Pending>()
   /** Told when a connection is there, and when there will be none. */
@@ -100,6 +102,7 @@ export class JetStreamConnection {
   async #requestOnce({ subject, payload, headers }: JetStreamRequest, deadlineMs: number): Promise<Answer> {
     const open = this.#open ?? (await this.#opened(deadlineMs))
     if (open === undefined) return disconnected
+    if (this.#isDeaf) return { kind: 'denied', subject: `${this.#inbox}.*` }
     return new Promise((resolve) => {
       const token = (++this.#requests).toString(36)
       const settle = (answer: Answer): void => {
@@ -143,6 +146,7 @@ export class JetStreamConnection {
 
   #use(open: Open): void {
     this.#open = open
+    this.#isDeaf = false
     this.#payloadBytesMax = open.connection.info?.max_payload ?? this.#payloadBytesMax
     open.connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => error === null && this.#answered(message) })
     void this.#follow(open)
@@ -172,6 +176,7 @@ export class JetStreamConnection {
   #objected({ permissionContext: refused }: Status): void {
     if (refused === undefined) return
     const { operation, subject } = refused
+    if (operation === 'subscription') this.#isDeaf = true
     for (const pending of [...this.#pending.values()])
       if (operation === 'subscription' || pending.subject === subject) pending.settle({ kind: 'denied', subject })
   }

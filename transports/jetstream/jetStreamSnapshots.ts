@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { headers } from 'nats'
+import { isDigest } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
 import { checkName } from '../../core/base/ids.js'
 import type { Snapshots } from '../../core/ports/log.js'
@@ -15,7 +16,6 @@ import { headerBytesMax } from './jetStreamLog.js'
 const bytesInFlightMax = 8 * 1024 * 1024
 const slicesInFlightMax = 64
 const sendAgainPauseMs = 100
-const endFormat = 1
 
 interface End {
   readonly slices: number
@@ -76,7 +76,7 @@ export class JetStreamSnapshots implements Snapshots {
       // None may arrive behind the sweep that removes them.
       await Promise.all(flight.map(({ sent }) => sent))
     }
-    const end = { format: endFormat, slices: count, digest: hash.digest('hex') }
+    const end: End = { slices: count, digest: hash.digest('hex') }
     await this.#store(`${name}.end`, JSON.stringify(end))
   }
 
@@ -117,7 +117,7 @@ export class JetStreamSnapshots implements Snapshots {
     const found = await this.api.getLast(this.stream, `${this.under}.${checkSnapshotName(name)}.end`)
     if (found === 'missing') throw this.#lost(name, 'is not there, or not whole')
     const end = endOf(found.bytes)
-    if (end === undefined) throw this.#lost(name, 'ends in a way that this release does not read')
+    if (end === undefined) throw this.#lost(name, 'has an end that can’t be read')
     const hash = createHash('sha256')
     const flight: Promise<Found | { readonly failed: unknown }>[] = []
     const inFlightMax = Math.max(1, Math.floor(bytesInFlightMax / this.sliceBytesMax))
@@ -187,12 +187,11 @@ function checkSnapshotName(name: string): string {
   }
 }
 
+/** More fields are passed over. A change that an older reader would misread takes a token beside `end`. */
 function endOf(bytes: Uint8Array): End | undefined {
   try {
-    const { format, slices, digest } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
-    if (format !== endFormat || typeof slices !== 'number' || !Number.isSafeInteger(slices) || typeof digest !== 'string')
-      return undefined
-    return { slices, digest }
+    const { slices, digest } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+    return typeof slices === 'number' && Number.isSafeInteger(slices) && isDigest(digest) ? { slices, digest } : undefined
   } catch {
     return undefined
   }

@@ -11,5 +11,5 @@ export function testedServer(version: string): boolean {
 
 /** The line for a release that the tests do not cover. */
 export function untestedServerLine(version: string, server: string): string {
-  return `nats-server ${version} at ${server}: logs of shards were tested with ${testedVersions.join(', ')}. Run test/contracts/log.test.ts and test/live/jetStreamFailures.test.ts on it before you rely on it`
+  return `nats-server ${version} at ${server}: logs of shards were tested with ${testedVersions.join(', ')}. docs/operating.md, "Logs of shards", says how to try it`
 }
