@@ -24,11 +24,11 @@ import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
 import { type Random, randomName } from './core/ports/random.js'
 import type { StateStore } from './core/ports/stateStore.js'
+import { storeUnder } from './core/store/storeUnder.js'
 import { checkTrust } from './core/trust/trust.js'
 import type { HostOptions } from './hostOptions.js'
 import { openScope } from './hostScope.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
-import { storeUnder } from './transports/storeUnder.js'
 
 /** Opens them all; the host's `Neighbours` stops them. Throws why one can't be reached, with its name. */
 export async function openNeighbours(options: HostOptions, store: StateStore, scope: DependencyContainer): Promise<void> {

@@ -6,8 +6,9 @@ import { Fault } from '../../core/base/fault.js'
 import { type Collection, collectionKeyBytesMax, type KeyRange } from '../../core/model/collection.js'
 import type { StateSlot } from '../../core/model/nodeRecord.js'
 import { compareKeys } from '../../core/ports/stateStore.js'
+import { overlaid } from '../../core/store/overlaid.js'
 import { pack, unpackState } from '../../core/wire/codec.js'
-import { type Journal, overlaid } from './journal.js'
+import type { Journal } from './journal.js'
 import { afterPrefix, type LazyRecords, tombstone } from './lazyRecords.js'
 
 /** The parts of its node's state that a collection needs. */

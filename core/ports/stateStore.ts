@@ -20,9 +20,9 @@ export interface StateStore {
   readonly place?: string
   /**
    * Whether a reply after `commit` survives kill -9 of the host (`process`), a power cut as
-   * well (`disk`), or neither (`none`).
+   * well (`disk`), the loss of a machine (`replicated`), or none of them (`none`).
    */
-  readonly durability: 'none' | 'process' | 'disk'
+  readonly durability: 'none' | 'process' | 'disk' | 'replicated'
   /** Sees committed values only. */
   get(key: string): Uint8Array | undefined
   /** Committed entries with from ≤ key < to, in the order of the keys' UTF-8 bytes. */

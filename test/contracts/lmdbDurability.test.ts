@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { open, type RootDatabaseOptionsWithPath } from 'lmdb'
-import type { StateStore } from '../../core/ports/stateStore.js'
-import { openStore } from '../../transports/lmdb/lmdbStore.js'
+import { type LocalDurability, openStore } from '../../transports/lmdb/lmdbStore.js'
 
 function newDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'theseus-lmdb-'))
@@ -17,7 +16,7 @@ function newDirectory(t: ExecutionContext): string {
 }
 
 /** Without them LMDB syncs the data and then the page that names it, before a commit ends. */
-const leftOut: Record<StateStore['durability'], readonly string[]> = {
+const leftOut: Record<LocalDurability, readonly string[]> = {
   disk: [],
   process: ['noMetaSync'],
   none: ['noSync'],

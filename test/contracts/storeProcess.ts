@@ -4,14 +4,14 @@
  */
 import { createInterface } from 'node:readline'
 import { isFault } from '../../core/base/fault.js'
-import type { StateStore } from '../../core/ports/stateStore.js'
 import { lockDirectory } from '../../transports/lmdb/directoryLock.js'
 import { lmdb } from '../../transports/lmdb/index.js'
+import type { LocalDurability } from '../../transports/lmdb/lmdbStore.js'
 
 const [, , role, directory = '', durability = 'process'] = process.argv
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const numbered = (n: number): Uint8Array => new TextEncoder().encode(String(n))
-const open = () => lmdb(directory, { durability: durability as StateStore['durability'] }).open()
+const open = () => lmdb(directory, { durability: durability as LocalDurability }).open()
 const attempt = async (action: () => unknown): Promise<string> => {
   try {
     await action()

@@ -12,7 +12,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 /** From the lowest to the highest. A name with `.ts` is a file beside the rooms. */
 const floors: Record<string, readonly string[]> = {
   core: [
-    ...['base', 'ports', 'wire', 'trust', 'model', 'schedules', 'upgrade', 'control', 'inspection'],
+    ...['base', 'ports', 'wire', 'trust', 'model', 'store', 'schedules', 'upgrade', 'control', 'inspection'],
     // Where 0.1.0 had what tools read from outside.
     ...['codec.ts', 'signed.ts', 'manifest.ts', 'directive.ts'],
   ],

@@ -15,19 +15,22 @@ import { join, resolve } from 'node:path'
 import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import { type Entry, pageBytesMax, pagedRange } from '../../core/store/pagedRange.js'
+import { canBeKey, checkBounds, checkWrites, closedFault } from '../../core/store/storeKeys.js'
 import { ownFileMode } from '../ownDirectory.js'
-import { type Entry, pageBytesMax, pagedRange } from '../pagedRange.js'
 import type { StateFactory } from '../stateFactory.js'
-import { canBeKey, checkBounds, checkWrites, closedFault } from '../storeKeys.js'
 import { type DirectoryLock, lockDirectory } from './directoryLock.js'
 import { keyEncoder } from './keyEncoder.js'
+
+/** The failure that a commit on one disk can survive. */
+export type LocalDurability = Exclude<StateStore['durability'], 'replicated'>
 
 export interface LmdbOptions {
   /**
    * The failure that an acknowledged commit survives: `process` (default) kill -9 of the host, `disk` a power
    * cut as well, `none` neither for certain.
    */
-  readonly durability?: StateStore['durability']
+  readonly durability?: LocalDurability
   /**
    * Address space to map at first, in bytes: neither memory nor disk. The map grows when it is full; a good
    * guess saves remapping.
@@ -114,7 +117,7 @@ function checkFile(path: string): void {
 
 function environment(
   directory: string,
-  durability: StateStore['durability'],
+  durability: LocalDurability,
   mapSizeBytes: number | undefined,
 ): RootDatabaseOptionsWithPath {
   return {
@@ -166,7 +169,7 @@ class LmdbStore implements StateStore {
   constructor(
     readonly directoryId: string,
     readonly place: string,
-    readonly durability: StateStore['durability'],
+    readonly durability: LocalDurability,
     root: RootDatabase,
     entries: Entries,
     lock: DirectoryLock,

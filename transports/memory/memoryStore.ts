@@ -5,10 +5,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Fault, toFault } from '../../core/base/fault.js'
-import type { StateStore, Write } from '../../core/ports/stateStore.js'
-import { type Entry, pageBytesMax, pagedRange } from '../pagedRange.js'
+import type { Write } from '../../core/ports/stateStore.js'
+import type { LogCache } from '../../core/store/logCache.js'
+import { type Entry, pageBytesMax, pagedRange } from '../../core/store/pagedRange.js'
+import { canBeKey, checkBounds, checkWrites, closedFault } from '../../core/store/storeKeys.js'
 import type { StateFactory } from '../stateFactory.js'
-import { canBeKey, checkBounds, checkWrites, closedFault } from '../storeKeys.js'
 import { OrderedMap } from './orderedMap.js'
 
 export interface MemoryStoreOptions {
@@ -47,20 +48,33 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryState {
   return new Memory(options)
 }
 
+/** A state store in memory that can stand behind a log. */
+export interface MemoryCache extends MemoryState {
+  open(): Promise<LogCache>
+}
+
+export function memoryCache(options: MemoryStoreOptions = {}): MemoryCache {
+  return new Memory(options)
+}
+
 type Data = OrderedMap<Uint8Array>
 
 interface Commit {
   readonly writes: readonly Write[]
+  /** Of a cache behind a log. */
+  readonly mark: Uint8Array | undefined
   readonly done: () => void
   readonly failed: (fault: Fault) => void
 }
 
-class Memory implements MemoryState {
+class Memory implements MemoryCache {
   beforeCommit: MemoryState['beforeCommit']
   afterCommit: MemoryState['afterCommit']
   readonly turn: (action: () => void) => void
   readonly #directoryId: string
   readonly #place = randomUUID()
+  /** A cache's, behind a log. */
+  mark: Uint8Array | undefined
   readonly #data: Data = new OrderedMap()
   #opened: MemoryStore | undefined
   #failure: { readonly error: unknown } | undefined
@@ -70,7 +84,7 @@ class Memory implements MemoryState {
     this.#directoryId = options.directoryId ?? randomUUID()
   }
 
-  open(): Promise<StateStore> {
+  open(): Promise<LogCache> {
     if (this.#opened !== undefined) {
       return Promise.reject(new Fault('config.directory-held', 'this memory store is open: close it first, or use another one'))
     }
@@ -99,7 +113,7 @@ class Memory implements MemoryState {
   }
 }
 
-class MemoryStore implements StateStore {
+class MemoryStore implements LogCache {
   readonly durability = 'none'
   #commits: Commit[] = []
   #running = false
@@ -142,17 +156,29 @@ class MemoryStore implements StateStore {
     return page
   }
 
+  get mark(): Uint8Array | undefined {
+    return this.#memory.mark
+  }
+
   commit(writes: readonly Write[]): Promise<void> {
+    return this.#commit(writes, undefined)
+  }
+
+  commitUpTo(writes: readonly Write[], mark: Uint8Array): Promise<void> {
+    return this.#commit(writes, new Uint8Array(mark))
+  }
+
+  #commit(writes: readonly Write[], mark: Uint8Array | undefined): Promise<void> {
     try {
       this.#checkOpen()
       checkWrites(writes)
     } catch (fault) {
       return Promise.reject(fault)
     }
-    if (writes.length === 0) return Promise.resolve()
+    if (writes.length === 0 && mark === undefined) return Promise.resolve()
     const copied = writes.map(([key, value]): Write => [key, value === null ? null : new Uint8Array(value)])
     const ended = new Promise<void>((done, failed) => {
-      this.#commits.push({ writes: copied, done, failed })
+      this.#commits.push({ writes: copied, mark, done, failed })
     })
     this.#newest = ended
     this.#run()
@@ -179,6 +205,7 @@ class MemoryStore implements StateStore {
         if (held !== undefined) await held
         if (this.#abandoned) return
         this.#data.apply(commit.writes as readonly [string, Uint8Array | null][])
+        if (commit.mark !== undefined) this.#memory.mark = commit.mark
         this.#memory.afterCommit?.(commit.writes)
         if (this.#abandoned) return
         commit.done()

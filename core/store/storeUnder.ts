@@ -1,5 +1,5 @@
 /** A part of a state store, under a beginning of its keys. It is closed with the whole. */
-import type { StateStore } from '../core/ports/stateStore.js'
+import type { StateStore } from '../ports/stateStore.js'
 
 export function storeUnder(store: StateStore, prefix: string): StateStore {
   return {

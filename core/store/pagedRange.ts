@@ -30,3 +30,16 @@ export function* pagedRange(
 function keyAfter(key: string): string {
   return `${key}\u0000`
 }
+
+/** The first entries, at most `limit`, up to the one that reaches the bytes of a page. */
+export function takePage(entries: Iterable<Entry>, limit: number): Entry[] {
+  const page: Entry[] = []
+  let bytes = 0
+  if (limit <= 0) return page
+  for (const entry of entries) {
+    page.push(entry)
+    bytes += entry[1].length
+    if (page.length >= limit || bytes >= pageBytesMax) break
+  }
+  return page
+}

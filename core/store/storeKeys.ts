@@ -2,9 +2,9 @@
  * The keys and values that every state store refuses before anything is written, so that a node which runs on
  * the memory store runs on the real one.
  */
-import { Fault } from '../core/base/fault.js'
-import { isWellFormed } from '../core/base/text.js'
-import { storeKeyBytesMax, type Write } from '../core/ports/stateStore.js'
+import { Fault } from '../base/fault.js'
+import { isWellFormed } from '../base/text.js'
+import { storeKeyBytesMax, type Write } from '../ports/stateStore.js'
 
 /**
  * Whether a store can hold this key. A lone surrogate has no UTF-8 form: two different keys would meet in
