@@ -17,7 +17,19 @@ const floors: Record<string, readonly string[]> = {
     ...['codec.ts', 'signed.ts', 'manifest.ts', 'directive.ts'],
   ],
   actors: [
-    ...['base', 'timerWheel.ts', 'state', 'registration', 'calls', 'serving', 'inspection', 'history', 'neighbours', 'rewind'],
+    ...[
+      'base',
+      'timerWheel.ts',
+      'state',
+      'shards',
+      'registration',
+      'calls',
+      'serving',
+      'inspection',
+      'history',
+      'neighbours',
+      'rewind',
+    ],
     ...['software', 'upgrade', 'node', 'server', 'operator', 'host'],
   ],
   natsctl: [

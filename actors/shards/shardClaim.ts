@@ -1,0 +1,159 @@
+/**
+ * Becoming the owner of a shard.
+ *
+ * H5. A shard may be claimed when its log ends with a `release`, or when the claimer has watched its end for
+ *     a whole lease of its owner, by its own clock and with the log answering, without a new entry. The claim
+ *     is an append that expects exactly that end. Once it is accepted, no append of the old owner can be.
+ */
+import { isFault } from '../../core/base/fault.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { ShardLog } from '../../core/ports/log.js'
+import { sleep } from '../base/timeouts.js'
+import { LogTail } from './logTail.js'
+import { LogWriter, type WriterEnd, type WriterServices } from './logWriter.js'
+import type { Moment } from './shardLease.js'
+
+export interface ClaimSettings {
+  readonly shardLeaseMs: number
+  /** How long a shard that was left to another is left to it. */
+  readonly shardSuccessorMs: number
+}
+
+export interface ClaimServices extends WriterServices {
+  readonly observe: HostObserver
+  readonly settings: WriterServices['settings'] & ClaimSettings
+}
+
+export interface Claimer {
+  /** This start of this host, as no other is called. */
+  readonly owner: string
+  /** As a release names it. */
+  readonly hostId: string
+  /** Whether that owner has ended for certain: an earlier start on this host's directory. */
+  hasEnded(owner: string): boolean
+  /** Whether this host is to have the shard, if nobody has it. Asked at each look. */
+  isWanted(): boolean
+}
+
+/** The log as its new owner has found it, up to its own claim. */
+export interface Claimed {
+  readonly tail: LogTail
+  /** The claim. */
+  readonly end: WriterEnd
+  /** When the claim was sent: the lease runs from then. */
+  readonly sent: Moment
+}
+
+/** Looks in one lease. */
+const looksPerLease = 10
+
+/** The lease of an owner that no kept entry tells of: more than anybody may have. */
+export const leaseMsMax = 60_000
+
+export class ShardClaim {
+  #tail: LogTail
+  #sinceMs: number
+  #isStopped = false
+  #tries = 0
+  #writer: LogWriter | undefined
+  readonly #stopped = Promise.withResolvers<undefined>()
+
+  constructor(
+    private readonly log: ShardLog,
+    private readonly name: string,
+    private readonly claimer: Claimer,
+    /** The number of the entry whose digest the restore will ask for. */
+    private readonly seek: number | undefined,
+    private readonly services: ClaimServices,
+  ) {
+    this.#tail = this.#newTail()
+    this.#sinceMs = this.services.clock.monotonicMs()
+  }
+
+  /** Resolves with undefined when it was stopped before. Throws `config.*` for a log that can't be read. */
+  run(): Promise<Claimed | undefined> {
+    return Promise.race([this.#run(), this.#stopped.promise])
+  }
+
+  async #run(): Promise<Claimed | undefined> {
+    const { clock, settings } = this.services
+    while (!this.#isStopped) {
+      if ((await this.#look()) && !this.#isStopped && this.claimer.isWanted() && this.#isFree()) {
+        const claimed = await this.#claim()
+        if (claimed !== undefined) return claimed
+      }
+      await sleep(clock, settings.shardLeaseMs / looksPerLease)
+    }
+    return undefined
+  }
+
+  /** The log as far as it is read: it tells who has the shard now. */
+  get tail(): LogTail {
+    return this.#tail
+  }
+
+  /** A claim that is under way may still be accepted: then others wait for its lease. */
+  stop(): void {
+    this.#isStopped = true
+    this.#writer?.close()
+    this.#stopped.resolve(undefined)
+  }
+
+  /** Reads on. False if nobody answers: the time of watching begins anew. */
+  async #look(): Promise<boolean> {
+    const { clock } = this.services
+    const before = this.#tail.end.last
+    try {
+      await this.#tail.advance()
+    } catch (error) {
+      if (isFault(error) && error.code === 'config.log-lost' && this.#tail.end.last > 0) this.#tail = this.#newTail()
+      else if (!isFault(error) || error.code.startsWith('config.')) throw error
+      this.#sinceMs = clock.monotonicMs()
+      return false
+    }
+    if (this.#tail.end.last !== before) this.#sinceMs = clock.monotonicMs()
+    return true
+  }
+
+  #isFree(): boolean {
+    const { end, owner, successor } = this.#tail
+    const { clock, settings } = this.services
+    const watchedMs = clock.monotonicMs() - this.#sinceMs
+    if (end.kind === undefined) return true
+    if (end.kind === 'release')
+      return successor === undefined || successor === this.claimer.hostId || watchedMs >= settings.shardSuccessorMs
+    // Its own claim, which it gave up before it knew that it was accepted.
+    const start = owner === undefined ? undefined : startOf(owner.owner)
+    if (start !== undefined && (start === this.claimer.owner || this.claimer.hasEnded(start))) return true
+    return watchedMs >= (owner?.leaseMs ?? leaseMsMax)
+  }
+
+  async #claim(): Promise<Claimed | undefined> {
+    const { clock, settings } = this.services
+    // Each try is another one: the lease of an older one, which was given up and accepted, runs since then.
+    const owner = `${this.claimer.owner}/${++this.#tries}`
+    const sent = { ms: clock.monotonicMs(), wallMs: clock.now() }
+    const nobody = { appended: () => {}, fenced: () => {} }
+    this.#writer = new LogWriter(this.log, this.#tail.end, this.name, nobody, this.services)
+    let end: WriterEnd
+    try {
+      end = await this.#writer.append({ kind: 'claim', owner, leaseMs: settings.shardLeaseMs })
+    } catch {
+      // Another was first, or the log takes nothing now.
+      this.#sinceMs = clock.monotonicMs()
+      return undefined
+    }
+    // Up to the claim: the one who answers reads may be behind the one who took it.
+    while (this.#tail.end.number < end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
+    return { tail: this.#tail, end, sent }
+  }
+
+  #newTail(): LogTail {
+    return new LogTail(this.log, this.name, this.services.observe, { seek: this.seek })
+  }
+}
+
+/** The start of a host that has made this claim. */
+function startOf(owner: string): string {
+  return owner.slice(0, owner.lastIndexOf('/'))
+}

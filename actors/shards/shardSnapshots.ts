@@ -1,0 +1,110 @@
+/**
+ * Copies of a shard beside its log, so that the log can be cut off.
+ *
+ * H8. A snapshot is fuzzy: its owner notes the entry where it begins, then writes all keys in slices and in
+ *     their order, while it serves. It counts once an entry that names it is appended. Only then the log is
+ *     trimmed up to where it began, and after that older snapshots are deleted: those that were there before
+ *     it, so that an owner which has been replaced meanwhile deletes none of its successor's.
+ */
+
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { packWrites } from '../../core/model/logEntry.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { ShardLog } from '../../core/ports/log.js'
+import type { Write } from '../../core/ports/stateStore.js'
+import type { LogOwner } from './logTail.js'
+import type { LogWriter } from './logWriter.js'
+import type { ShardStore } from './shardStore.js'
+
+export interface SnapshotServices {
+  readonly clock: Clock
+  readonly observe: HostObserver
+  readonly settings: {
+    /** The next one is made after so many bytes in the log, and as many as the shard has. */
+    readonly snapshotBytesMin: number
+  }
+}
+
+/** A key that no node has is behind all others. */
+const endOfKeys = '\u{10ffff}'
+const pairBytes = 16
+
+export class ShardSnapshots {
+  #bytesSince = 0
+  #sizeBytes = 0
+  #making: Promise<void> | undefined
+  #isStopped = false
+
+  constructor(
+    private readonly log: ShardLog,
+    private readonly store: ShardStore,
+    private readonly writer: LogWriter,
+    private readonly name: string,
+    private readonly owner: LogOwner,
+    private readonly services: SnapshotServices,
+  ) {
+    store.commits.on((bytes) => this.#written(bytes))
+  }
+
+  /** Resolves when none is being made. */
+  async settled(): Promise<void> {
+    await this.#making
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #written(bytes: number): void {
+    this.#bytesSince += bytes
+    const { snapshotBytesMin } = this.services.settings
+    if (this.#making !== undefined || this.#isStopped || this.#bytesSince <= Math.max(snapshotBytesMin, this.#sizeBytes)) return
+    this.#making = this.#make().finally(() => {
+      this.#making = undefined
+    })
+  }
+
+  async #make(): Promise<void> {
+    const { log, store, writer } = this
+    const began = store.seen
+    const name = `${began.term}-${began.number}`
+    this.#bytesSince = 0
+    try {
+      const older = await log.snapshots.names()
+      const size = { bytes: 0 }
+      await log.snapshots.write(name, this.#slices(size))
+      if (this.#isStopped) return
+      await writer.append({ kind: 'snapshot', name, from: began.number, ...this.owner })
+      this.#sizeBytes = size.bytes
+      await log.trim(began.last)
+      for (const each of older) if (each !== name) await log.snapshots.delete(each)
+    } catch (error) {
+      // The log goes on growing. As much again, and the next one is made.
+      if (!this.#isStopped && !writer.isFenced)
+        this.services.observe({ type: 'warning', message: `no snapshot of ${this.name} could be made; it is tried again`, error })
+    }
+  }
+
+  async *#slices(size: { bytes: number }): AsyncGenerator<Uint8Array> {
+    const most = this.log.snapshots.sliceBytesMax
+    for (let from = ''; ; ) {
+      const slice: Write[] = []
+      let bytes = pairBytes
+      let isEnd = true
+      for (const [key, value] of this.store.range(from, endOfKeys)) {
+        const weight = Buffer.byteLength(key) + value.length + pairBytes
+        if (slice.length > 0 && bytes + weight > most) {
+          isEnd = false
+          from = key
+          break
+        }
+        slice.push([key, value])
+        bytes += weight
+      }
+      if (slice.length > 0) yield packWrites(slice)
+      size.bytes += bytes
+      if (isEnd || this.#isStopped) return
+      await new Promise<void>((resolve) => this.services.clock.turn(resolve))
+    }
+  }
+}
