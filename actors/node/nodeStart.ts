@@ -14,7 +14,7 @@ import { afterCrash, continued, firstGeneration, firstNeeded, isLeftBehind, newb
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import { within } from '../base/timeouts.js'
-import { isRejection } from '../history/classRegistry.js'
+import { isConcerned, isRejection } from '../history/classRegistry.js'
 import { isOnProbation } from '../registration/nodeRowCache.js'
 import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { NodeState } from '../state/nodeState.js'
@@ -368,7 +368,8 @@ async function newestVerified(
   }
   // Between an upgrade and its undo there may be nothing to be born at, and none of what was undone before.
   let newest = complete
-  while (history.undoOf(newest) !== null && newest > first) newest--
+  for (let version = newest; version > first; version--)
+    if (isConcerned(lineage, version) && (history.undoOf(version) ?? 0) > newest) newest = version - 1
   return newest
 }
 

@@ -22,6 +22,7 @@ import {
 } from '../../core/upgrade/manifest.js'
 import { runtimeInterfaces } from '../../core/upgrade/runtimeInterface.js'
 import { undoneBy } from '../../core/upgrade/undo.js'
+import { laterObstacle } from '../../core/upgrade/undoable.js'
 import type { HostSettings } from '../base/settings.js'
 import type { Signing } from '../base/tokens.js'
 import type { UpgradeServerClient } from '../history/upgradeServerClient.js'
@@ -53,7 +54,7 @@ export interface PublishOptions {
 export interface UndoOptions {
   /** Why; kept in the history. */
   readonly reason?: string
-  /** The version that is undone, the newest; where it is left out, whichever that is. */
+  /** The version that is undone; where it is left out, the newest. Nothing that came later may rest on it. */
   readonly version?: Version
   /**
    * Nodes bring back the state of before their flip, and carry out again what was done since (§8). Those that
@@ -110,12 +111,20 @@ export class Publisher {
       if (by !== null && options.rewind === true && history[by - 1]!.rewinds !== true)
         throw new Fault('upgrade.conflict', `version ${by} has undone version ${options.version} by the inverse`, { newest })
       if (by !== null) return { installed: by }
-      if (newest === 0 || (options.version !== undefined && options.version !== newest))
-        throw new Fault('upgrade.conflict', `only the newest version can be undone: that is ${newest}`, { newest })
-      if (levelIn(history[newest - 1]!) !== null)
-        throw new Fault('upgrade.invalid', `version ${newest} has raised the level, which is never lowered: it can't be undone`)
+      const version = options.version ?? newest
+      const undone = history[version - 1]
+      if (undone === undefined)
+        throw new Fault('upgrade.conflict', `there is no version ${version} to undo: the newest is ${newest}`, { newest })
+      const hint = options.version === undefined ? '; an upgrade before it can: say which version' : ''
+      if (levelIn(undone) !== null)
+        throw new Fault(
+          'upgrade.invalid',
+          `version ${version} has raised the level, which is never lowered: it can't be undone${hint}`,
+        )
       const rewinds = options.rewind === true
-      const draft = { ...undoDraft(history[newest - 1]!, history, rewinds), undoes: newest }
+      const obstacle = laterObstacle(history, undone, rewinds)
+      if (obstacle !== undefined) throw new Fault('upgrade.conflict', obstacle, { newest })
+      const draft = { ...undoDraft(undone, history, rewinds), undoes: version }
       return rewinds ? { ...draft, rewinds } : draft
     })
   }

@@ -13,6 +13,7 @@ import { storedBundle } from '../../core/upgrade/bundleParts.js'
 import { checkClasses } from '../../core/upgrade/lineageCheck.js'
 import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { tablesOf } from '../../core/upgrade/undo.js'
+import { groupInTheWay } from '../../core/upgrade/undoable.js'
 import type { Change } from './audit.js'
 import { badArguments } from './badArguments.js'
 import type { InstalledHistory } from './installedHistory.js'
@@ -104,7 +105,11 @@ export class Installer {
 
   async #checkClasses(history: readonly Manifest[], manifest: Manifest): Promise<void> {
     const { database } = this.options
-    checkClasses(history, manifest, await database.nodes(), manifest.undoes === null ? 0 : await database.finalized())
+    const rows = await database.nodes()
+    checkClasses(history, manifest, rows, manifest.undoes === null ? 0 : await database.finalized())
+    const undone = manifest.undoes === null ? undefined : history[manifest.undoes - 1]
+    const obstacle = undone && groupInTheWay(history, undone, rows)
+    if (obstacle !== undefined) throw new Fault('upgrade.invalid', `version ${undone!.version} can't be undone: ${obstacle}`)
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

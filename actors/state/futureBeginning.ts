@@ -4,10 +4,11 @@
  */
 import { Fault, reasonOf } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import type { NodeClass } from '../../core/model/nodeObject.js'
 import { keys, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
 import { type KeptInitial, noCollections, type Simulation } from '../../core/model/simulation.js'
 import type { Write } from '../../core/ports/stateStore.js'
-import { pack } from '../../core/wire/codec.js'
+import { pack, unpack } from '../../core/wire/codec.js'
 import type { NodeState } from './nodeState.js'
 import { checkKey } from './storedCollection.js'
 
@@ -42,6 +43,35 @@ function keptSlot({ className }: KeptInitial, version: Version, { record, lineag
     if (kept !== undefined && lineage[before] === className) return kept
   }
   return undefined
+}
+
+/** The writes into a slot. */
+export type LateBeginning = (slot: StateSlot) => readonly Write[]
+
+/** That of a past-SO over an object as it is when a node of its class is born. Throws `upgrade.invalid`. */
+export async function lateBeginning(so: Simulation, simulated: NodeClass, nodeId: string): Promise<LateBeginning> {
+  const empty = noCollections.old('')
+  const writes: (readonly [collection: string, key: string, packed: Uint8Array])[] = []
+  let bytes = 0
+  const own = (name: string) => ({
+    put(key: string, value: unknown) {
+      const packed = pack(value, `record ${key}`)
+      bytes += packed.length
+      if (writes.length >= recordsMax || bytes > bytesMax)
+        throw new Fault('upgrade.invalid', `more than ${recordsMax} records, or ${bytesMax} bytes`)
+      writes.push([name, checkKey(key), packed])
+    },
+  })
+  try {
+    const old = unpack(pack(simulated.initial(), 'initial()'))
+    const root = pack(await so.initial(old, { old: () => empty, own, flushed: async () => {} }), 'the past-SO’s initial state')
+    return (slot) => [
+      ...writes.map(([name, key, packed]) => [keys.collection(nodeId, slot, name) + key, packed] as const),
+      [keys.root(nodeId, slot), root],
+    ]
+  } catch (error) {
+    throw new Fault('upgrade.invalid', `the past-SO's initial() failed: ${reasonOf(error)}`, {}, { cause: error })
+  }
 }
 
 function beginningOf(

@@ -9,6 +9,7 @@ import type { NodeRecord } from '../../core/model/nodeRecord.js'
 import type { LimitedSchedule } from '../../core/schedules/serviceLimit.js'
 import { advanced } from '../../core/upgrade/generations.js'
 import { backoffMs, sleep, within } from '../base/timeouts.js'
+import { isConcerned } from '../history/classRegistry.js'
 import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { commitTogether, type RecordChange } from '../software/nodeRecordStore.js'
 import { CompanionChange } from './companionChange.js'
@@ -95,6 +96,12 @@ export class MemberUpgrade extends NodeUpgrade {
 
   get #does(): NodeUpgrade['change'] | CompanionChange {
     return this.isConcerned ? this.change : this.#companion
+  }
+
+  /** A group passes over an upgrade together. */
+  protected override concerns(version: Version): boolean {
+    const { classes } = this.node.services
+    return this.group.members.some(({ recordStore }) => isConcerned(recordStore.lineage(classes), version))
   }
 
   /** Every upgrade takes a group through all phases, so that its members are at one version. */

@@ -10,7 +10,7 @@ import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import { isSO, type Simulation } from '../../core/model/simulation.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import { isLeftBehind, learned, withoutDeadVersions } from '../../core/upgrade/generations.js'
+import { isLeftBehind, learned, oldestMeant, type UpgradeKind, withoutDeadVersions } from '../../core/upgrade/generations.js'
 import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep } from '../base/timeouts.js'
@@ -21,7 +21,7 @@ import type { IncomingCall } from '../serving/incomingCall.js'
 import type { Mailbox, Turn } from '../serving/mailbox.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
-import { futureBeginning } from '../state/futureBeginning.js'
+import { futureBeginning, type LateBeginning, lateBeginning } from '../state/futureBeginning.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
 import { sweepStateSlots } from '../state/transformRun.js'
@@ -148,7 +148,8 @@ export class NodeLearning {
       while (recordStore.record.newest < version && !this.#stopped) {
         const next = recordStore.record.newest + 1
         await intake.step(recordStore.lineage(classes), next)
-        await this.#besideCalls(() => this.#extend(next))
+        const begun = await this.#begunLate(next)
+        await this.#besideCalls(() => this.#extend(next, begun))
       }
     } catch (error) {
       if (!isRejection(error)) throw error
@@ -184,20 +185,51 @@ export class NodeLearning {
    * "The UM installs the class upgrade's future-SO, which lets the node support (some) calls at
    * the new version" (§3).
    */
-  #extend(version: Version): void {
+  #extend(version: Version, begun: LateBeginning | undefined): void {
     const { recordStore, software, state } = this.node
-    const { classes, history, journal } = this.node.services
-    const futureSO = classes.classUpgrade(recordStore.lineage(classes), version)?.futureSO
-    const hasFutureSO = futureSO !== undefined && isSO(futureSO)
-    const kind = { undoes: history.undoes(version), takesBack: history.takesBack(version) }
+    const { journal, classes } = this.node.services
+    const futureSO = this.#futureSO(version)
     // Meanwhile the record may have gone back to what is on disk: the versions between are learned first.
-    const next = learned(recordStore.record, version, hasFutureSO, kind)
+    const next = learned(recordStore.record, version, futureSO !== undefined, this.#kindOf(version))
     if (next === undefined) return
+    if (begun !== undefined) {
+      for (const made of next.made) for (const [key, value] of begun(made)) journal.write(key, value, state)
+      recordStore.write(next.record)
+      software.rebuildChain()
+      return
+    }
     const from = { record: recordStore.record, lineage: recordStore.lineage(classes), state }
     for (const made of next.made)
-      for (const [key, value] of futureBeginning(futureSO as Simulation, made, version, from)) journal.write(key, value, state)
+      for (const [key, value] of futureBeginning(futureSO!, made, version, from)) journal.write(key, value, state)
     recordStore.write(next.record)
     software.rebuildChain()
+  }
+
+  #futureSO(version: Version): Simulation | undefined {
+    const { classes } = this.node.services
+    const futureSO = classes.classUpgrade(this.node.recordStore.lineage(classes), version)?.futureSO
+    return futureSO !== undefined && isSO(futureSO) ? (futureSO as Simulation) : undefined
+  }
+
+  #kindOf(version: Version): UpgradeKind {
+    const { history } = this.node.services
+    return { undoes: history.undoes(version), takesBack: history.takesBack(version) }
+  }
+
+  /**
+   * An undo is answered by the past-SO of the version that is meant again. A node that was born after what is
+   * undone has none, and begins it as one would that was born at that version.
+   */
+  async #begunLate(version: Version): Promise<LateBeginning | undefined> {
+    const { recordStore, services } = this.node
+    const { classes } = services
+    const { undoes, takesBack } = this.#kindOf(version)
+    const pastSO = undoes !== null && takesBack ? this.#futureSO(version) : undefined
+    if (pastSO === undefined || undoes! > recordStore.record.generation.version) return undefined
+    const made = learned(recordStore.record, version, true, { undoes, takesBack })?.made ?? []
+    if (made.length === 0) return undefined
+    const { nodeId } = recordStore.record
+    return lateBeginning(pastSO, classes.definitionAt(recordStore.lineage(classes), undoes! - 1), nodeId)
   }
 
   /**
@@ -206,10 +238,11 @@ export class NodeLearning {
    */
   dropDeadVersions(): void {
     const { recordStore, software, mailbox, services } = this.node
-    const { dead, final } = services.history
+    const { dead, final, newest } = services.history
     const dropped = mailbox.turn(() => {
       const { record } = recordStore
-      const left = withoutDeadVersions(record, dead, final)
+      const meant = oldestMeant(record.generation.version, newest, (version) => services.history.undoes(version))
+      const left = withoutDeadVersions(record, dead, final, meant)
       if (left === record) return
       recordStore.write(left)
       software.rebuildChain()

@@ -12,6 +12,7 @@ import { hasHeeded, withHeeded } from '../../core/model/heededRetries.js'
 import { runSchedule } from '../../core/schedules/schedule.js'
 import { SourcedView } from '../../core/schedules/schedulingView.js'
 import { advanced } from '../../core/upgrade/generations.js'
+import { passedTo } from '../../core/upgrade/undoable.js'
 import { sleep, within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
@@ -87,16 +88,26 @@ export class NodeUpgrade {
     this.node.report(phase, target, tellsWhy ? this.#why(phase, reason) || null : null)
   }
 
-  /** Whether the upgrade has been undone meanwhile. */
+  /** Whether the upgrade has been undone meanwhile, and can be passed over. */
   get isUndone(): boolean {
-    return this.node.services.history.undoOf(this.target) !== null
+    return this.#passedTo !== null
   }
 
   /** The version of its undo, which the node goes on to. */
   protected get undo(): Version {
-    const undo = this.node.services.history.undoOf(this.target)
+    const undo = this.#passedTo
     invariant(undo !== null, `version ${this.target} is passed over, and nothing undoes it`)
     return undo
+  }
+
+  get #passedTo(): Version | null {
+    const undoOf = (version: Version) => this.node.services.history.undoOf(version)
+    return passedTo(undoOf, (version) => this.concerns(version), this.target)
+  }
+
+  /** Whether an upgrade is one for this node. */
+  protected concerns(version: Version): boolean {
+    return isConcerned(this.node.recordStore.lineage(this.node.services.classes), version)
   }
 
   /** On disk: version i. Ends with the manifest and, if it concerns the node, the bundle here. */
@@ -116,6 +127,10 @@ export class NodeUpgrade {
     await this.node.learning.prepare(this.target)
     const { rejected } = this.node.software
     if (this.node.recordStore.record.newest < this.target && rejected !== undefined) throw rejected
+    const { classes, history } = this.node.services
+    // Its undo is known, and can't be passed over to.
+    if (this.isConcerned && classes.classUpgrade(this.node.recordStore.lineage(classes), this.target) === undefined)
+      throw history.whyNot(this.target) ?? new Fault('upgrade.invalid', `the upgrade to version ${this.target} is unfit`)
     return { concerned: this.isConcerned }
   }
 

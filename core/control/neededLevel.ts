@@ -5,7 +5,7 @@
  */
 import { Fault } from '../base/fault.js'
 import { type Level, raised } from '../base/level.js'
-import { identifiedFormat, type LevelManifest, levelIn, type Manifest } from '../upgrade/manifest.js'
+import { identifiedFormat, type LevelManifest, levelFormat, levelIn, type Manifest } from '../upgrade/manifest.js'
 import type { AskedOfReaders } from './upgradeDatabase.js'
 
 type Needing = Pick<Manifest, 'version' | 'runtime' | 'format'>
@@ -18,6 +18,10 @@ export function levelAfter(manifests: readonly Manifest[], begins: Level): Level
 /** Throws `upgrade.level` for an upgrade that needs a number above the level before it. */
 export function checkNeeds({ version, runtime, format }: Needing, level: Level): void {
   if (runtime > level.runtime) throw aboveLevel(version, 'runtime interface', runtime, level.runtime)
+  checkFormat({ version, format }, level)
+}
+
+function checkFormat({ version, format }: Pick<Needing, 'version' | 'format'>, level: Level): void {
   // Hosts that are not told of the root are refused anyway.
   if (format > level.manifest && format !== identifiedFormat) throw aboveLevel(version, 'manifest format', format, level.manifest)
 }
@@ -29,8 +33,11 @@ export function askedFor(manifest: Manifest, level: Level): AskedOfReaders | nul
     const numbers = raised(level, set)
     return { reads: numbers, level: { release: (manifest as LevelManifest).release, numbers }, isTaught: false }
   }
-  // The way back is open whatever has been installed.
-  if (manifest.undoes !== null) return null
+  // The way back is open whatever has been installed, where every release can read it.
+  if (manifest.undoes !== null) {
+    if (manifest.format === levelFormat) checkFormat(manifest, level)
+    return null
+  }
   checkNeeds(manifest, level)
   return manifest.format <= level.manifest ? null : { reads: { manifest: manifest.format }, level: null, isTaught: false }
 }

@@ -75,9 +75,14 @@ export function newborn(
  * @param final the newest version from which nobody goes back
  */
 export function firstNeeded(oldest: Version, final: Version, newest: Version, undoes: Undoes): Version {
-  let first = Math.min(oldest, Math.max(final, newest - 1))
-  for (let version = newest; version > first; version--) first = Math.min(first, proxyVersion(version, undoes(version)))
-  return first
+  return oldestMeant(Math.min(oldest, Math.max(final, newest - 1)), newest, undoes)
+}
+
+/** The oldest version that is meant by one from `version` to `newest`. */
+export function oldestMeant(version: Version, newest: Version, undoes: Undoes): Version {
+  let oldest = version
+  for (let later = newest; later > oldest; later--) oldest = Math.min(oldest, proxyVersion(later, undoes(later)))
+  return oldest
 }
 
 /**
@@ -93,9 +98,11 @@ export function learned(
   if (record.newest !== version - 1) return undefined
   const { generation } = record
   const of = proxyVersion(version, undoes)
-  // The state that stands for an undo is there already, but where the undone version was rejected when it
-  // came for the first time.
-  const isThere = takesBack || of === generation.version || generation.simulations[of] !== undefined
+  // A node that has not taken the undone upgrade has the object, or an SO of its own, for the version that
+  // is meant again. One that has taken it has its past-SO, unless it was born later. An undo of an undo has
+  // none where the undone version was rejected when it came for the first time.
+  const isBefore = takesBack && generation.version < of
+  const isThere = isBefore || of === generation.version || generation.simulations[of] !== undefined
   if (!hasFutureSO || isThere) return { record: { ...record, newest: version }, made: [] }
   const made = stateSlot(generation.number, of)
   const simulations = { ...generation.simulations, [of]: made }
@@ -343,13 +350,14 @@ export function slotsBetween(from: Generation, to: Generation): readonly (readon
  *
  * @param dead versions older than this one are dead
  * @param final the newest version from which nobody goes back
+ * @param meant the oldest version that an undo which the node has still before it means again
  */
-export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Version): NodeRecord {
+export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Version, meant: Version): NodeRecord {
   const { generation } = record
   const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
-  // Of a version that is final nobody goes back; a node that comes to it may pass an undo of its own
-  // version, and goes on as the one before.
-  const least = Math.min(oldest, generation.version < final ? generation.version - 1 : final)
+  // Of a version that is final nobody goes back; a node that comes to it may meet an undo of its own
+  // version, and goes on as the one that is meant again.
+  const least = Math.min(oldest, generation.version < final ? Math.min(meant, generation.version - 1) : final)
   const kept = Object.entries(generation.simulations).filter(([version]) => Number(version) >= least)
   const isAll = kept.length === Object.keys(generation.simulations).length
   if (oldest === record.oldest && isAll) return record

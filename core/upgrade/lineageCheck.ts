@@ -9,6 +9,7 @@ import { classesAt, isHolding, isNamed, upgraded } from './classLineage.js'
 import { undoDraft } from './draftManifest.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { takesBack, undoesIn } from './undo.js'
+import { laterObstacle } from './undoable.js'
 
 /** An upgrade on its way to be a version. */
 export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
@@ -97,7 +98,7 @@ export function checkLineage(
   )
 }
 
-/** Throws `upgrade.invalid` unless the upgrade is what undoes the one before it, and nothing else. */
+/** Throws `upgrade.invalid` unless the upgrade is what undoes the one that it names, and nothing else. */
 export function checkUndo(
   manifest: Manifest,
   undone: Manifest | undefined,
@@ -107,6 +108,8 @@ export function checkUndo(
   if (undone === undefined) throw new Fault('upgrade.invalid', `there is no version ${manifest.undoes} to undo`)
   if (undone.version <= final)
     throw new Fault('upgrade.invalid', `version ${undone.version} is final: the states to go back to are dropped`)
+  const obstacle = laterObstacle(history, undone, manifest.rewinds === true)
+  if (obstacle !== undefined) throw new Fault('upgrade.invalid', obstacle)
   const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history, manifest.rewinds === true)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)

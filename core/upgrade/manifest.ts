@@ -25,7 +25,7 @@ export const usesMax = 256
 export const manifestFormat = 1
 /** Names the identity of the system, and says when keys end and how many have to sign. */
 export const identifiedFormat = 2
-/** Says which release reads it, and may set the system's level. */
+/** Says which release reads it. It may set the system's level, and undo any version. */
 export const levelFormat = 3
 export const bundleBytesMax = 16 * 1024 * 1024
 export const manifestBytesMax = 256 * 1024
@@ -85,7 +85,7 @@ interface Published extends Omit<ManifestDraft, 'format'> {
   /** The digest of the manifest before this one; null for version 1. */
   readonly previous: string | null
   readonly reason: string | null
-  /** The version that this one undoes, the one before it; null for any other upgrade. */
+  /** The version that this one undoes; null for any other upgrade. Before format 3, the one before it. */
   readonly undoes: Version | null
   /**
    * Whether nodes go back by their recordings (§8). Left out for any other undo. A release before 0.2.0
@@ -139,7 +139,8 @@ export function manifestOf(
   draft: ManifestDraft,
   { identity, until = {}, need = null, level = null, release = '', ...about }: Publication,
 ): Manifest {
-  if (level !== null) return { ...draft, ...about, format: levelFormat, identity, until, need, release, level }
+  const isLater = about.undoes !== null && about.undoes !== about.version - 1
+  if (level !== null || isLater) return { ...draft, ...about, format: levelFormat, identity, until, need, release, level }
   if (identity !== null) return { ...draft, ...about, format: identifiedFormat, identity, until, need }
   if (need === null && Object.keys(until).length === 0) return { ...draft, ...about }
   throw new Fault('config.invalid', 'ends of keys, and how many have to sign, need a trust root: "natsctl trust new" makes one')
@@ -200,7 +201,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.previous !== null && !isDigest(m.previous)) wrong('previous')
   if (typeof m.title !== 'string') wrong('title')
   if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
-  if (m.undoes !== null && (!isVersion(m.undoes) || m.undoes !== m.version - 1)) wrong('undoes')
+  if (m.undoes !== null && !mayUndo(m)) wrong('undoes')
   if (m.rewinds !== undefined && (m.rewinds !== true || m.undoes === null)) wrong('rewinds')
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
@@ -215,6 +216,11 @@ function checkManifest(value: unknown): asserts value is Manifest {
   m.classUpgrades.forEach((entry, i) => {
     checkEntry(entry, () => wrong(`classUpgrades[${i}]`))
   })
+}
+
+function mayUndo({ format, version, undoes }: Manifest): boolean {
+  if (format === levelFormat) return isVersion(undoes) && undoes > 0 && undoes < version
+  return undoes === version - 1
 }
 
 /** T1. That of a later release is not wrong, and it says which one. */

@@ -60,8 +60,8 @@ export function addRollout(program: Program): void {
 function addUndo(rollout: Command, program: Program): void {
   const command = rollout
     .command('undo')
-    .description('install the upgrade that undoes the newest one: nodes go back, and lose nothing that was written meanwhile')
-    .argument('[version]', 'the version to undo; one that is undone already is left as it is', versionFlag)
+    .description('install the upgrade that undoes another one: nodes go back, and lose nothing that was written meanwhile')
+    .argument('[version]', 'the version to undo (default: the newest); one that is undone already is left as it is', versionFlag)
     .option('--reason <text>', 'why; kept in the history')
     .option(...keyFlag)
     .option('--yes', 'do not ask')

@@ -29,6 +29,11 @@ const byRecording: WayBack = {
     const why = `version ${by.version} has undone it by the inverse, and what was recorded is gone`
     throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be rewound: ${why}`)
   },
+  checkLater({ version, system }, history) {
+    if (version === history.length) return
+    const why = `version ${history.length} came after it, and nodes that went on have ended their recordings: "natsctl rollout undo ${version}" goes back by the inverse`
+    throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be rewound: ${why}`)
+  },
   lines(plan) {
     const { recording, inverse, nothing } = outcomesOf(plan)
     const first = Math.min(...recording.map(({ untilMs }) => untilMs))

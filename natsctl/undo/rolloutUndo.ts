@@ -1,10 +1,10 @@
 /**
- * `natsctl rollout undo`: back to what the version before the newest one meant, as a version of its own; and
+ * `natsctl rollout undo`: back to the meaning of the version before an upgrade, as a version of its own; and
  * the part that `rollout rewind` has in common with it.
  */
 
 import type { NodeRow, Operator, Version } from 'theseus-actors'
-import { type Manifest, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
+import { type Manifest, obstacleToUndo, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
 import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import { dryRunField, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
@@ -20,7 +20,7 @@ export interface UndoFlags extends OrderFlags, KeyFlags {
   readonly yes?: true
 }
 
-/** The meaning of an undo of the newest version for the nodes as they are. */
+/** The meaning of an undo for the nodes as they are. */
 export interface UndoPlan {
   readonly undone: Manifest
   /** Those that have gone forward and go back. */
@@ -37,6 +37,8 @@ export interface WayBack {
   check(undone: Manifest): void
   /** Throws a failure where a version that took the upgrade back did it in another way. */
   checkDone(undone: Manifest, by: Manifest): void
+  /** Throws a failure where versions that came later rest on the upgrade. */
+  checkLater(undone: Manifest, history: readonly Manifest[]): void
   readonly lines: (plan: UndoPlan) => readonly string[]
   /** Further fields of the document. */
   readonly document: (plan: UndoPlan) => object
@@ -55,6 +57,12 @@ const byInverse: WayBack = {
     throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}${hint}`)
   },
   checkDone() {},
+  checkLater(undone, history) {
+    const { version, system } = undone
+    const why = obstacleToUndo(history, undone)
+    if (why !== undefined)
+      throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}`)
+  },
   lines: () => [],
   document: () => ({}),
   next: 'follow it with "natsctl rollout watch"; it can be undone in turn',
@@ -127,10 +135,7 @@ async function planOf(
     way.checkDone(undone, history[by - 1]!)
     return { undone, by }
   }
-  if (undone !== newest) {
-    const why = `the newest of system ${system} is ${newest.version}, and only that can be ${way.done}`
-    throw new Failure(exitCodes.error, `error: version ${undone.version} can't be ${way.done}: ${why}`)
-  }
+  way.checkLater(undone, history)
   if (way.verb === 'rewind' && isBack) {
     const why = `it takes back what version ${undone.undoes} brought`
     throw new Failure(exitCodes.error, `error: version ${undone.version} of system ${system} can't be rewound: ${why}`)

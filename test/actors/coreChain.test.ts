@@ -126,6 +126,32 @@ test('an undo means what the version before meant, on a node on either side of i
   t.deepEqual(shape(planChain(1, 1, steps.slice(1))), ['1 object', '2 futureSO over 1 with the state of 0'])
 })
 
+test('an undo of an older version is one of the version before, with aliases between', (t) => {
+  // Versions 2 and 3 are for other services.
+  const steps = [step(1, full), step(2), step(3), step(4, back, 1)]
+  const aliases = (over: number) => [`2 alias over ${over}`, `3 alias over ${over + 1}`]
+  t.deepEqual(shape(planChain(0, 0, steps)), ['0 object', '1 futureSO over 0', ...aliases(1), '4 alias over 0'])
+  t.deepEqual(shape(planChain(1, 0, steps)), ['0 pastSO over 1', '1 object', ...aliases(1), '4 alias over 0'])
+  t.deepEqual(shape(planChain(3, 0, steps)), [
+    '0 pastSO over 1',
+    '1 alias over 2',
+    '2 alias over 3',
+    '3 object',
+    '4 alias over 0',
+  ])
+  t.deepEqual(shape(planChain(4, 0, steps)), [
+    '0 alias over 4',
+    '1 alias over 2',
+    '2 alias over 3',
+    '3 pastSO over 4',
+    '4 object',
+  ])
+  t.deepEqual(shape(planChain(3, 2, steps.slice(2))), ['2 alias over 3', '3 object', '4 futureSO over 3 with the state of 0'])
+  // A class of another service has gone on meanwhile: nothing of it is meant again.
+  const other = [step(1), step(2, full), step(3), step(4)]
+  t.deepEqual(shape(planChain(4, 0, other)).slice(0, 3), ['0 alias over 1', '1 pastSO over 2', '2 alias over 3'])
+})
+
 test('an undo of an undo means the new version again, and chains go on from there', (t) => {
   const again = reversed(reversed(toV2())).classUpgrades[0]!
   const steps = [step(1, full), undo(2), undo(3, again), step(4)]

@@ -265,7 +265,7 @@ test('the undo of a named version is the same however often it is asked for, als
   t.is(await operator.undo({ version: 1 }), 2)
   t.is(await operator.undo({ version: 2 }), 3)
   t.is(await operator.undo({ version: 2 }), 3)
-  // Version 1 stands again, and is not the newest.
+  // Version 1 stands again, by version 3.
   await t.throwsAsync(operator.undo({ version: 1 }), { code: 'upgrade.conflict' })
   t.is((await operator.history()).length, 3)
 })

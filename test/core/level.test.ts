@@ -6,7 +6,14 @@ import { askedFor, checkNeeds, levelAfter } from '../../core/control/neededLevel
 import { isReadByAll, leftBehind, readersOf, readersText } from '../../core/control/readers.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { signed } from '../../core/trust/signed.js'
-import { decodeManifest, encodeManifest, levelIn, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import {
+  decodeManifest,
+  encodeManifest,
+  levelIn,
+  type Manifest,
+  manifestOf,
+  type SignedManifest,
+} from '../../core/upgrade/manifest.js'
 import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { alice, manifestAfter, system } from '../support/signedManifests.js'
 
@@ -123,6 +130,27 @@ test('an upgrade that needs a number above the level is refused, and the order t
   })
   t.notThrows(() => checkNeeds(of({ runtime: 2 }), newestLevel))
   t.throws(() => checkNeeds(of({ format: 4 }), newestLevel), { code: 'upgrade.level', message: /manifest format 4/ })
+})
+
+test('an undo of any version has format 3, which needs the level; that of the version before is never held', (t) => {
+  const draft = { format: 1, runtime: 1, title: 'x', bundle: { digest: 'a0'.repeat(32), bytes: 0 } } as const
+  const made = (undoes: number | null, identity: string | null = null) => {
+    const about = { system: 'shop', version: 7, previous: 'a0'.repeat(32), reason: null, createdAt: '2026-01-01T00:00:00.000Z' }
+    const by = { upgrader: alice.publicKey, upgraders: null, identity, release: '0.2.0' }
+    return manifestOf({ ...draft, classUpgrades: [], tables: {}, gate: null }, { ...about, ...by, undoes })
+  }
+  t.is(made(null).format, 1)
+  t.is(made(6).format, 1)
+  t.is(made(6, 'b'.repeat(52)).format, 2)
+  t.like(made(5), { format: 3, level: null, identity: null, release: '0.2.0', undoes: 5 })
+  const read = (manifest: object) => decodeManifest(new TextEncoder().encode(JSON.stringify(manifest)))
+  for (const undoes of [1, 5, 6]) t.is(read({ ...made(5), undoes }).undoes, undoes)
+  for (const undoes of [0, 7, 8, 1.5, '5'])
+    t.throws(() => read({ ...made(5), undoes }), { code: 'upgrade.invalid', message: /undoes is missing or wrong/ })
+  t.throws(() => read({ ...made(6), undoes: 5 }), { code: 'upgrade.invalid', message: /undoes is missing or wrong/ })
+  t.throws(() => askedFor(made(5), firstLevel), { code: 'upgrade.level', message: /version 7 needs manifest format 3/ })
+  t.is(askedFor({ ...made(5), runtime: 9 } as Manifest, newestLevel), null)
+  t.is(askedFor(made(6), firstLevel), null)
 })
 
 test('everybody is asked about a level that is set, and about the format that a trust root asks for', (t) => {

@@ -77,7 +77,7 @@ test('a manifest with a field that is missing or wrong is refused, and the field
   }
 })
 
-test('a manifest undoes the version before it and no other, were that no version at all', (t) => {
+test('a manifest before format 3 undoes the version before it and no other, were that no version at all', (t) => {
   t.throws(() => decodeManifest(bytesOf({ ...whole, version: 0, undoes: -1 })), wrongIn('version'))
   t.notThrows(() => decodeManifest(bytesOf({ ...whole, version: 1, undoes: 0 })))
 })

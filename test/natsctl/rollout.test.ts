@@ -164,6 +164,44 @@ test('an undo is undone, and what only the newer version knows is there again', 
   t.deepEqual(JSON.parse((await run('call', 'p1', 'comments', '/home')).stdout), ['so true'])
 })
 
+test('an upgrade is undone after a raised level, and not after one that rests on it', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
+  const { THESEUS_SYSTEM: system } = env
+  await startSystem(t, ['p1'])
+  const directory = newDirectory(t)
+  const publish = async (name: string) => {
+    const file = join(directory, `${name}.upgrade`)
+    await run('upgrade', 'build', join(root, `samples/02-pages-comments/upgrades/${name}.ts`), '-O', file)
+    t.is((await run('upgrade', 'publish', file)).code, 0)
+    t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  }
+  await publish('1-comments')
+  t.is((await run('system', 'level', '--raise', '--yes')).code, 0)
+  const newest = await run('rollout', 'undo', '--yes')
+  t.is(newest.code, 1)
+  t.regex(newest.stderr, /version 2 has raised the level, which is never lowered/)
+  const undone = await run('rollout', 'undo', '1', '--yes')
+  t.deepEqual(
+    [undone.code, undone.stdout.split('\n')[0]],
+    [0, `version 3 of system ${system}: undo of version 1, Readers can comment on a page`],
+  )
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  t.deepEqual(
+    JSON.parse((await run('node', 'ls', '-o', 'json')).stdout).map((row: { class: string }) => row.class),
+    ['Pages.v1'],
+  )
+  await publish('1-comments')
+  await publish('2-likes')
+  const refused = await run('rollout', 'undo', '4', '--yes')
+  t.deepEqual([refused.code, refused.stdout], [1, ''])
+  const why = 'version 5 upgrades service pages too: undo version 5 first'
+  t.is(refused.stderr, `error: version 4 of system ${system} can't be undone: ${why}\n`)
+  const rewound = await run('rollout', 'rewind', '4', '--dry-run')
+  t.is(rewound.code, 1)
+  t.regex(rewound.stderr, /version 4 of system .* can't be rewound: version 5 came after it/)
+})
+
 test('a rollout is paused, a node of it told to go, and resumed; a node is held and released', async (t) => {
   const { env } = t.context
   const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })

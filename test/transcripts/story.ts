@@ -18,6 +18,7 @@ import {
   learned,
   newborn,
   nextGeneration,
+  oldestMeant,
   started,
   withoutDeadVersions,
 } from '../../core/upgrade/generations.js'
@@ -83,7 +84,6 @@ export class Story {
   }
 
   #undo(version: Version): string {
-    if (version !== this.#history.length) throw new Error('only the newest version is undone')
     const { upgrade } = this.#history[version - 1]!
     const brought = this.#undoes(version)
     const made = upgrade === null ? null : brought === null ? reversed(upgrade) : restored(this.#history[brought - 1]!.upgrade!)
@@ -171,13 +171,20 @@ export class Story {
   #over(dead: Version, final: Version): string {
     this.#dead = dead
     this.#final = final
-    return [...this.#nodes.keys()].map((id) => this.#change(id, (record) => withoutDeadVersions(record, dead, final))).join('\n')
+    return [...this.#nodes.keys()].map((id) => this.#change(id, (record) => this.#withoutDead(record, dead, final))).join('\n')
+  }
+
+  #withoutDead(record: NodeRecord, dead: Version, final: Version): NodeRecord {
+    const meant = oldestMeant(record.generation.version, this.#history.length, (version) => this.#undoes(version))
+    return withoutDeadVersions(record, dead, final, meant)
   }
 
   #plan({ oldest, newest, generation }: NodeRecord): ChainPlan {
     const steps = Array.from({ length: newest - oldest }, (_, i) => {
       const version = oldest + 1 + i
-      return { version, classUpgrade: this.#classUpgrade(version) ?? 'leavesAlone', undoes: this.#undoes(version) } as const
+      const classUpgrade = this.#classUpgrade(version)
+      if (classUpgrade === undefined) return { version, classUpgrade: 'leavesAlone', undoes: null } as const
+      return { version, classUpgrade, undoes: this.#undoes(version) } as const
     })
     return planChain(generation.version, oldest, steps, undefined, (of) => generation.simulations[of] !== undefined)
   }
