@@ -5,7 +5,7 @@ import type { IncomingCall } from './incomingCall.js'
 import type { NestedCalls } from './nestedCalls.js'
 
 export class RareParts {
-  /** What a running command sends. */
+  /** The sends of a running command. */
   readonly sends: (() => void)[] = []
   /** Those that need to know that the command has failed. */
   readonly givenUp: (() => void)[] = []
