@@ -126,7 +126,7 @@ const troubles = {
   },
 }
 
-test('servers are killed and frozen under writers and contenders: what counts is there, in order, and once', async (t) => {
+test.serial('servers are killed and frozen under writers and contenders: what counts is there, in order, and once', async (t) => {
   const random = new PlanRandom(seededRandom(seed))
   const logs = [0, 1, 2].map((from) => logsOf(t, from))
   // One log with a writer of its own, and one for which three contend.
@@ -146,4 +146,32 @@ test('servers are killed and frozen under writers and contenders: what counts is
   await judge(t, alone)
   await judge(t, contenders)
   t.log(`LOG_SEED=${seed}: ${told.join(', ')}; ${writers.flat().map(({ counted }) => counted.size)} entries`)
+})
+
+test.serial('a server that freezes is left within seconds, though it takes no more of what is on its way to it', async (t) => {
+  const stream = 'theseus-snap+shop+books'
+  await (await logsOf(t).open('books', 0)).close()
+  const leaders = [await cluster.leaderOf(stream), await cluster.leaderOf('theseus-log+shop+books+0')]
+  const frozen = cluster.servers.find((server) => !leaders.includes(server))!
+  const logs = jetStreamLogs({ servers: frozen.url, system: 'shop', replicas: 3, askTimeoutMs: 60_000 })
+  t.teardown(() => logs.close())
+  const log = await logs.open('books', 0)
+  t.is((await log.append(Buffer.from('before'), 0)).kind, 'appended')
+  const slice = new Uint8Array(log.snapshots.sliceBytesMax).fill(7)
+  const slices = function* () {
+    for (let n = 0; n < 40; n++) {
+      if (n === 5) process.kill(frozen.pid, 'SIGSTOP')
+      yield slice
+    }
+  }
+  try {
+    await log.snapshots.write('1-1', slices())
+    t.deepEqual(await settled(log, 'after', 1), ['after'])
+    let bytes = 0
+    for await (const read of log.snapshots.read('1-1')) bytes += read.length
+    t.is(bytes, 40 * slice.length)
+    t.deepEqual(await entries(log), ['before', 'after'])
+  } finally {
+    process.kill(frozen.pid, 'SIGCONT')
+  }
 })

@@ -63,7 +63,8 @@ export function apiAnswerOf({ data }: Pick<Msg, 'data'>): ApiAnswer | undefined 
 }
 
 function errorOf(error: unknown): ApiError | undefined {
-  if (!isRecord(error)) return undefined
+  if (error === undefined || error === null) return undefined
+  if (!isRecord(error)) return { code: 500, errorCode: 0, description: String(error).slice(0, descriptionLengthMax) }
   const { code, err_code: errorCode, description } = error
   return {
     code: typeof code === 'number' ? code : 500,

@@ -52,6 +52,8 @@ export class JetStreamConnection {
   #nextGate: { open: boolean } | undefined
   #payloadBytesMax: number
   #requests = 0
+  /** The servers of the cluster, as the last one told. nats.js forgets them with the connection. */
+  #told: readonly string[] = []
   /** The login may not listen to answers. */
   #isDeaf = false
   readonly #inbox: string
@@ -147,6 +149,7 @@ export class JetStreamConnection {
   #use(open: Open): void {
     this.#open = open
     this.#isDeaf = false
+    this.#learn(open)
     this.#payloadBytesMax = open.connection.info?.max_payload ?? this.#payloadBytesMax
     open.connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => error === null && this.#answered(message) })
     void this.#follow(open)
@@ -165,6 +168,7 @@ export class JetStreamConnection {
   async #follow(open: Open): Promise<void> {
     for await (const event of open.connection.status()) {
       if (event.type === 'error') this.#objected(event)
+      if (event.type === 'update') this.#learn(open)
       if (event.type !== 'disconnect' && event.type !== 'staleConnection') continue
       if (this.#open === open) this.#replace(open)
       return
@@ -184,7 +188,11 @@ export class JetStreamConnection {
   #replace(left: Open): void {
     this.#lose(left)
     void end(left)
-    if (!this.#isClosed) void this.#connectAnew(left.connection)
+    if (!this.#isClosed) void this.#connectAnew(left.connection.getServer())
+  }
+
+  #learn({ connection }: Open): void {
+    this.#told = connection.info?.connect_urls ?? this.#told
   }
 
   /** Requests that are under way on it get no answer. */
@@ -196,10 +204,9 @@ export class JetStreamConnection {
     this.#waiting = []
   }
 
-  async #connectAnew(left: NatsConnection): Promise<void> {
-    const known = [...new Set([...this.servers, ...(left.info?.connect_urls ?? [])])]
-    const at = left.getServer()
-    const others = known.filter((server) => !server.endsWith(at))
+  async #connectAnew(left: string): Promise<void> {
+    const known = [...new Set([...this.servers, ...this.#told])]
+    const others = known.filter((server) => !server.endsWith(left))
     for (let tries = 0; !this.#isClosed; tries++) {
       const gate = { open: true }
       this.#nextGate = gate
