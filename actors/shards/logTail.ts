@@ -11,6 +11,7 @@ import { Chain, type ChainEnd, emptyChain } from '../../core/model/logChain.js'
 import { type ChainedEntry, decodeEntry, type EntryContent } from '../../core/model/logEntry.js'
 import type { Log, Position } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import type { LogMark } from '../../core/store/logCache.js'
 
 /** The last entry that counts. */
 export interface LogEnd extends ChainEnd {
@@ -66,11 +67,11 @@ export class LogTail {
     private readonly log: Pick<Log, 'read' | 'ends'>,
     private readonly name: string,
     private readonly observe: HostObserver,
-    { from, seek }: { readonly from?: Omit<LogEnd, 'kind'>; readonly seek?: number | undefined } = {},
+    { from, seek }: { readonly from?: LogMark | undefined; readonly seek?: number | undefined } = {},
   ) {
     this.#seek = seek
     this.#hasBegun = from !== undefined
-    this.#end = from === undefined ? noEntries : { ...from, kind: undefined }
+    this.#end = from === undefined ? noEntries : { ...from.end, last: from.position, kind: undefined }
     this.#chain = new Chain(this.#end)
   }
 

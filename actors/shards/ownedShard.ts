@@ -1,34 +1,30 @@
 /**
- * A shard that this host owns, from its claim until it is released or another has it: the hand in its log,
- * the lease, the state, the beats and the snapshots.
+ * A shard that this host owns, from its claim until it is released or another has it: the lease, the state
+ * with its log, the beats and the snapshots.
  *
  * H4. An owner that has appended nothing for a third of its lease appends a beat.
  */
-import { isFault } from '../../core/base/fault.js'
-import type { ShardLog } from '../../core/ports/log.js'
-import type { StateStore } from '../../core/ports/stateStore.js'
+import type { Log, ShardLog } from '../../core/ports/log.js'
+import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import { LoggedStore } from '../../core/store/loggedStore.js'
+import type { Moment } from '../../core/store/logWriter.js'
 import { Signal } from '../base/signal.js'
-import { LogWriter } from './logWriter.js'
 import type { ShardCache } from './shardCache.js'
 import type { Claimed, ClaimServices } from './shardClaim.js'
 import { ShardLease } from './shardLease.js'
 import { type RestoreServices, restoreShard } from './shardRestore.js'
 import { ShardSnapshots, type SnapshotServices } from './shardSnapshots.js'
-import { ShardStore, type ShardStoreServices } from './shardStore.js'
 
 export type OwnerServices = ClaimServices &
   RestoreServices &
-  SnapshotServices &
-  ShardStoreServices & { readonly settings: { readonly shardGuardMs: number } }
+  SnapshotServices & { readonly settings: { readonly shardGuardMs: number } }
 
 export interface ShardPlace {
   /** For people: `shard 3 of pages`. */
   readonly name: string
-  /** The identity of its state, the same on every host. */
-  readonly directoryId: string
   readonly log: ShardLog
   readonly cache: ShardCache
-  /** Of this start of this host. */
+  /** This start of this host. */
   readonly owner: string
 }
 
@@ -37,15 +33,15 @@ const looksPerThird = 4
 
 export class OwnedShard {
   readonly lease: ShardLease
-  readonly store: ShardStore
   /** Another has it: nothing leaves any more. */
   readonly lost = new Signal()
   /** It can't say anything in its name now; and it can again. */
   readonly lapses = new Signal()
   readonly renewals = new Signal()
-  readonly #writer: LogWriter
   readonly #snapshots: ShardSnapshots
   readonly #leaseMs: number
+  readonly #log: LoggedStore
+  #isBeating = false
   #hasLapsed = false
   #isEnded = false
   #cancelLook: () => void = () => {}
@@ -57,18 +53,18 @@ export class OwnedShard {
     private readonly services: OwnerServices,
   ) {
     const { clock, settings } = services
-    const { name, log, cache, owner, directoryId } = place
+    const { name, log, cache, owner } = place
     this.#leaseMs = settings.shardLeaseMs
     this.lease = new ShardLease(clock, { leaseMs: this.#leaseMs, guardMs: settings.shardGuardMs }, () => this.#beat())
-    this.#writer = new LogWriter(
-      log,
-      claimed.end,
-      name,
-      { appended: (sent) => this.#appended(sent), fenced: () => this.#lose() },
-      services,
+    this.#log = new LoggedStore(
+      {
+        ...{ log: withoutClose(log), cache, clock, trim: 'by others' },
+        onOther: () => this.#lose(),
+        watch: { now: () => this.lease.moment(), counted: (sent) => this.#appended(sent) },
+      },
+      claimed.mark,
     )
-    this.store = new ShardStore(directoryId, durabilityOf(log), name, this.#writer, cache, services)
-    this.#snapshots = new ShardSnapshots(log, this.store, this.#writer, name, { owner, leaseMs: this.#leaseMs }, services)
+    this.#snapshots = new ShardSnapshots(log, this.#log, name, { owner, leaseMs: this.#leaseMs }, services)
     this.lease.renewed(claimed.sent)
     this.#lookLater()
   }
@@ -78,10 +74,22 @@ export class OwnedShard {
   }
 
   get term(): number {
-    return this.claimed.end.term
+    return this.claimed.mark.end.term
   }
 
-  /** Resolves when the state is here. Throws `config.log-lost` (H7). */
+  /** The state of its nodes, once it is restored. */
+  get store(): StateStore {
+    const { directoryId, durability } = this.#log
+    return {
+      ...{ directoryId, durability },
+      get: (key) => this.#log.get(key),
+      range: (from, to, limit) => this.#log.range(from, to, limit),
+      commit: (writes) => this.#commit(writes),
+      close: async () => {},
+    }
+  }
+
+  /** Resolves when the state is here, or the shard is ended. Throws `config.log-lost` (H7). */
   restore(): Promise<void> {
     return restoreShard(this.place.log, this.claimed.tail, this.place.cache, this.name, () => !this.#isEnded, this.services)
   }
@@ -95,11 +103,7 @@ export class OwnedShard {
     this.#snapshots.stop()
     await this.#snapshots.settled()
     this.lease.lose()
-    try {
-      if (!this.#isEnded) await this.#writer.append({ kind: 'release', to, needs: {} })
-    } catch (error) {
-      if (!isFault(error)) throw error
-    }
+    if (!this.#isEnded) await this.#log.append({ kind: 'release', to, needs: {} }).catch(() => {})
     this.end()
   }
 
@@ -110,10 +114,17 @@ export class OwnedShard {
     this.#cancelLook()
     this.#snapshots.stop()
     this.lease.lose()
-    this.store.abandon()
+    this.#log.abandon()
   }
 
-  #appended(sent: { readonly ms: number; readonly wallMs: number }): void {
+  async #commit(writes: readonly Write[]): Promise<void> {
+    await this.#log.commit(writes)
+    let bytes = 0
+    for (const [key, value] of writes) bytes += key.length + (value?.length ?? 0)
+    this.#snapshots.written(bytes)
+  }
+
+  #appended(sent: Moment): void {
     if (this.#isEnded) return
     this.lease.renewed(sent)
     if (!this.#hasLapsed || this.lease.state !== 'held') return
@@ -128,9 +139,12 @@ export class OwnedShard {
   }
 
   #beat(): void {
-    if (this.#isEnded || this.#writer.isBusy) return
-    // Its end is told to the owner of the writer.
-    this.#writer.append({ kind: 'beat' }).catch(() => {})
+    if (this.#isEnded || this.#isBeating) return
+    this.#isBeating = true
+    const ended = () => {
+      this.#isBeating = false
+    }
+    this.#log.append({ kind: 'beat' }).then(ended, ended)
   }
 
   #lookLater(): void {
@@ -146,6 +160,15 @@ export class OwnedShard {
   }
 }
 
-function durabilityOf({ durability }: ShardLog): StateStore['durability'] {
-  return durability === 'replicated' ? 'disk' : durability
+/** It stays open after its store: whoever claims it again reads it. */
+function withoutClose(log: ShardLog): Log {
+  return {
+    durability: log.durability,
+    entryBytesMax: log.entryBytesMax,
+    append: (bytes, after) => log.append(bytes, after),
+    read: (after) => log.read(after),
+    ends: () => log.ends(),
+    trim: (upTo) => log.trim(upTo),
+    close: async () => {},
+  }
 }

@@ -1,61 +1,69 @@
 /**
- * The local copy of a shard, behind its log. It may be lost or thrown away: the log has everything. It notes
- * how far it has come, in the same commit as the values (H2).
+ * The local copy of a shard, in a part of its host's store. It may be lost or thrown away: the log has
+ * everything. It notes how far it has come, in the same commit as the values (H2).
  */
-import type { ChainEnd } from '../../core/model/logChain.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
-import { pack, unpack } from '../../core/wire/codec.js'
-
-/** The last entry that a cache contains. */
-export interface CacheMark extends ChainEnd {
-  /** Behind this position the log is read to go on. */
-  readonly last: number
-}
+import { decodeMark, type LogCache, type LogMark } from '../../core/store/logCache.js'
+import { storeUnder } from '../../core/store/storeUnder.js'
 
 const markKey = 'mark'
-const valuesFrom = 'v/'
-/** '0' is the character after '/'. */
-const valuesTo = 'v0'
+const prefix = 'v/'
+const endOfKeys = '\u{10ffff}'
 
-/** Keys that are deleted in one commit, of a cache that is of no use. */
+/** Keys that are deleted in one commit, of a copy that is of no use. */
 const deletedPerCommit = 1_000
 
-export class ShardCache {
-  /** A part of the host's store, of its own. */
-  constructor(private readonly store: StateStore) {}
+export class ShardCache implements LogCache {
+  readonly #values: StateStore
 
-  /** Undefined where it contains nothing, or nobody knows how much. */
-  get mark(): CacheMark | undefined {
-    const bytes = this.store.get(markKey)
-    return bytes === undefined ? undefined : (unpack(bytes) as CacheMark)
+  /** @param directoryId the identity of the shard's state, the same on every host */
+  constructor(
+    readonly directoryId: string,
+    private readonly store: StateStore,
+  ) {
+    this.#values = storeUnder(store, prefix)
+  }
+
+  get durability(): StateStore['durability'] {
+    return this.store.durability
+  }
+
+  get mark(): Uint8Array | undefined {
+    return this.store.get(markKey)
+  }
+
+  /** The last entry that it holds; undefined where nobody knows how much it holds. */
+  get held(): LogMark | undefined {
+    const { mark } = this
+    return mark === undefined ? undefined : decodeMark(mark)
   }
 
   get(key: string): Uint8Array | undefined {
-    return this.store.get(valuesFrom + key)
+    return this.#values.get(key)
   }
 
-  *range(from: string, to: string, limit?: number): Iterable<readonly [string, Uint8Array]> {
-    const end = to === '' ? '' : valuesFrom + to
-    for (const [key, value] of this.store.range(valuesFrom + from, end, limit)) yield [key.slice(valuesFrom.length), value]
+  range(from: string, to: string, limit?: number): Iterable<readonly [string, Uint8Array]> {
+    return this.#values.range(from, to, limit)
   }
 
-  /** Undefined: how far it has come is not known before the rest is there. */
-  commit(writes: readonly Write[], mark: CacheMark | undefined): Promise<void> {
-    const all = writes.map(([key, value]): Write => [valuesFrom + key, value])
-    all.push([
-      markKey,
-      mark === undefined ? null : pack({ term: mark.term, number: mark.number, digest: mark.digest, last: mark.last }),
-    ])
-    return this.store.commit(all)
+  commit(writes: readonly Write[]): Promise<void> {
+    return this.#values.commit(writes)
+  }
+
+  commitUpTo(writes: readonly Write[], mark: Uint8Array): Promise<void> {
+    return this.store.commit([...writes.map(([key, value]): Write => [prefix + key, value]), [markKey, mark]])
   }
 
   /** Forgets everything. */
   async clear(): Promise<void> {
     await this.store.commit([[markKey, null]])
     for (;;) {
-      const found = [...this.store.range(valuesFrom, valuesTo, deletedPerCommit)]
+      const found = [...this.#values.range('', endOfKeys, deletedPerCommit)]
       if (found.length === 0) return
-      await this.store.commit(found.map(([key]): Write => [key, null]))
+      await this.#values.commit(found.map(([key]): Write => [key, null]))
     }
   }
+
+  /** The store is its host's. */
+  async close(): Promise<void> {}
 }

@@ -7,21 +7,27 @@
  */
 import { isFault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { nextEntry } from '../../core/model/logChain.js'
+import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
+import type { Random } from '../../core/ports/random.js'
+import type { LogMark } from '../../core/store/logCache.js'
+import { LogWriter, type Moment } from '../../core/store/logWriter.js'
 import { sleep } from '../base/timeouts.js'
 import { LogTail } from './logTail.js'
-import { LogWriter, type WriterEnd, type WriterServices } from './logWriter.js'
-import type { Moment } from './shardLease.js'
 
 export interface ClaimSettings {
   readonly shardLeaseMs: number
   /** How long a shard that was left to another is left to it. */
   readonly shardSuccessorMs: number
+  readonly backoffMs: number
 }
 
-export interface ClaimServices extends WriterServices {
+export interface ClaimServices {
+  readonly clock: Clock
+  readonly random: Random
   readonly observe: HostObserver
-  readonly settings: WriterServices['settings'] & ClaimSettings
+  readonly settings: ClaimSettings
 }
 
 export interface Claimer {
@@ -39,7 +45,7 @@ export interface Claimer {
 export interface Claimed {
   readonly tail: LogTail
   /** The claim. */
-  readonly end: WriterEnd
+  readonly mark: LogMark
   /** When the claim was sent: the lease runs from then. */
   readonly sent: Moment
 }
@@ -95,7 +101,7 @@ export class ShardClaim {
   /** A claim that is under way may still be accepted: then others wait for its lease. */
   stop(): void {
     this.#isStopped = true
-    this.#writer?.close()
+    this.#writer?.abandon()
     this.#stopped.resolve(undefined)
   }
 
@@ -133,19 +139,24 @@ export class ShardClaim {
     // Each try is another one: the lease of an older one, which was given up and accepted, runs since then.
     const owner = `${this.claimer.owner}/${++this.#tries}`
     const sent = { ms: clock.monotonicMs(), wallMs: clock.now() }
-    const nobody = { appended: () => {}, fenced: () => {} }
-    this.#writer = new LogWriter(this.log, this.#tail.end, this.name, nobody, this.services)
-    let end: WriterEnd
-    try {
-      end = await this.#writer.append({ kind: 'claim', owner, leaseMs: settings.shardLeaseMs })
-    } catch {
-      // Another was first, or the log takes nothing now.
+    const { end } = this.#tail
+    const writer = new LogWriter(this.log, clock, { position: end.last, end })
+    this.#writer = writer
+    const mark = await new Promise<LogMark | undefined>((resolve) => {
+      writer.append({
+        make: (after) => [nextEntry(after, { kind: 'claim', owner, leaseMs: settings.shardLeaseMs })],
+        counted: resolve,
+        // Another was first, or the log takes nothing now.
+        lost: () => resolve(undefined),
+      })
+    })
+    if (mark === undefined) {
       this.#sinceMs = clock.monotonicMs()
       return undefined
     }
     // Up to the claim: the one who answers reads may be behind the one who took it.
-    while (this.#tail.end.number < end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
-    return { tail: this.#tail, end, sent }
+    while (this.#tail.end.number < mark.end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
+    return { tail: this.#tail, mark, sent }
   }
 
   #newTail(): LogTail {

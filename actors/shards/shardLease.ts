@@ -6,11 +6,7 @@
  *     whole lease after the log has got that entry. So what a frozen process has computed never gets out.
  */
 import type { Clock } from '../../core/ports/clock.js'
-
-export interface Moment {
-  readonly ms: number
-  readonly wallMs: number
-}
+import type { Moment } from '../../core/store/logWriter.js'
 
 export interface LeaseTimes {
   readonly leaseMs: number

@@ -13,9 +13,10 @@ import { isSameDigest, unpackWrites } from '../../core/model/logEntry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import { encodeMark, type LogMark } from '../../core/store/logCache.js'
 import { sleep } from '../base/timeouts.js'
 import { type LogEnd, LogTail } from './logTail.js'
-import type { CacheMark, ShardCache } from './shardCache.js'
+import type { ShardCache } from './shardCache.js'
 
 export interface RestoreServices {
   readonly clock: Clock
@@ -60,9 +61,9 @@ async function restoreOnce(
 ): Promise<boolean> {
   const from = await beginning(log, tail, cache, name)
   // Entries that a snapshot contains are passed over.
-  const after = from?.number ?? tail.snapshot?.from ?? 0
+  const after = from?.end.number ?? tail.snapshot?.from ?? 0
   const replay = new Replay(cache, settings)
-  const entries = new LogTail(log, name, () => {}, from === undefined ? {} : { from })
+  const entries = new LogTail(log, name, () => {}, { from })
   for await (const { end, writes, isInParts } of entries.read()) {
     if (end.number <= after) continue
     await replay.add(writes, end, isInParts)
@@ -74,19 +75,18 @@ async function restoreOnce(
 }
 
 /** The mark of a copy to go on from; undefined where the copy is a snapshot now, or empty. */
-async function beginning(log: ShardLog, tail: LogTail, cache: ShardCache, name: string): Promise<CacheMark | undefined> {
-  const { mark } = cache
-  if (mark !== undefined && mark.number >= tail.beginning.number) {
-    const isThere = mark.number <= tail.end.number && tail.sought !== undefined && isSameDigest(tail.sought, mark.digest)
-    if (isThere) return mark
-    throw lost(name, mark, tail.end)
+async function beginning(log: ShardLog, tail: LogTail, cache: ShardCache, name: string): Promise<LogMark | undefined> {
+  const { held } = cache
+  if (held !== undefined && held.end.number >= tail.beginning.number) {
+    const isThere = held.end.number <= tail.end.number && tail.sought !== undefined && isSameDigest(tail.sought, held.end.digest)
+    if (isThere) return held
+    throw lost(name, held.end.number, tail.end)
   }
   const { snapshot, beginning: trimmed } = tail
   if (snapshot === undefined && trimmed.number > 0) throw gap(name, trimmed.number)
   if (snapshot !== undefined && snapshot.from < trimmed.number) throw gap(name, trimmed.number)
   await cache.clear()
-  if (snapshot !== undefined)
-    for await (const slice of log.snapshots.read(snapshot.name)) await cache.commit(unpackWrites(slice), undefined)
+  if (snapshot !== undefined) for await (const slice of log.snapshots.read(snapshot.name)) await cache.commit(unpackWrites(slice))
   return undefined
 }
 
@@ -115,22 +115,22 @@ class Replay {
 
   async end(end: LogEnd): Promise<void> {
     if (this.#isCommitted) return
-    await this.cache.commit([...this.#writes], end)
+    await this.cache.commitUpTo([...this.#writes], encodeMark({ position: end.last, end }))
     this.#writes = new Map()
     this.#bytes = 0
     this.#isCommitted = true
   }
 }
 
-function lost(name: string, mark: CacheMark, end: LogEnd): Fault {
+function lost(name: string, seen: number, end: LogEnd): Fault {
   const message =
-    mark.number > end.number
-      ? `the log of ${name} ends at entry ${end.number}, and this host has seen ${mark.number}`
-      : `entry ${mark.number} in the log of ${name} is not the one that this host has seen`
+    seen > end.number
+      ? `the log of ${name} ends at entry ${end.number}, and this host has seen ${seen}`
+      : `entry ${seen} in the log of ${name} is not the one that this host has seen`
   return new Fault(
     'config.log-lost',
     `${message}: acknowledged entries are lost. The copy here is kept; restore the log, or accept the loss`,
-    { shard: name, seen: mark.number, end: end.number },
+    { shard: name, seen, end: end.number },
   )
 }
 

@@ -12,9 +12,8 @@ import { packWrites } from '../../core/model/logEntry.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import type { LoggedStore } from '../../core/store/loggedStore.js'
 import type { LogOwner } from './logTail.js'
-import type { LogWriter } from './logWriter.js'
-import type { ShardStore } from './shardStore.js'
 
 export interface SnapshotServices {
   readonly clock: Clock
@@ -37,14 +36,11 @@ export class ShardSnapshots {
 
   constructor(
     private readonly log: ShardLog,
-    private readonly store: ShardStore,
-    private readonly writer: LogWriter,
+    private readonly store: LoggedStore,
     private readonly name: string,
     private readonly owner: LogOwner,
     private readonly services: SnapshotServices,
-  ) {
-    store.commits.on((bytes) => this.#written(bytes))
-  }
+  ) {}
 
   /** Resolves when none is being made. */
   async settled(): Promise<void> {
@@ -55,7 +51,8 @@ export class ShardSnapshots {
     this.#isStopped = true
   }
 
-  #written(bytes: number): void {
+  /** A commit of so many bytes counts. */
+  written(bytes: number): void {
     this.#bytesSince += bytes
     const { snapshotBytesMin } = this.services.settings
     if (this.#making !== undefined || this.#isStopped || this.#bytesSince <= Math.max(snapshotBytesMin, this.#sizeBytes)) return
@@ -65,22 +62,23 @@ export class ShardSnapshots {
   }
 
   async #make(): Promise<void> {
-    const { log, store, writer } = this
-    const began = store.seen
-    const name = `${began.term}-${began.number}`
+    const { log, store } = this
+    // Of what counts now, all is seen.
+    const { position, end } = store.end
+    const name = `${end.term}-${end.number}`
     this.#bytesSince = 0
     try {
       const older = await log.snapshots.names()
       const size = { bytes: 0 }
       await log.snapshots.write(name, this.#slices(size))
       if (this.#isStopped) return
-      await writer.append({ kind: 'snapshot', name, from: began.number, ...this.owner })
+      await store.append({ kind: 'snapshot', name, from: end.number, ...this.owner })
       this.#sizeBytes = size.bytes
-      await log.trim(began.last)
+      await log.trim(position)
       for (const each of older) if (each !== name) await log.snapshots.delete(each)
     } catch (error) {
       // The log goes on growing. As much again, and the next one is made.
-      if (!this.#isStopped && !writer.isFenced)
+      if (!this.#isStopped)
         this.services.observe({ type: 'warning', message: `no snapshot of ${this.name} could be made; it is tried again`, error })
     }
   }

@@ -7,7 +7,7 @@
  *     log has another writer, none that it is to be repeated. The absence of an entry decides nothing.
  * J2. If an entry is refused, so is everything behind it: it may have seen what is lost.
  */
-import { Fault, toFault } from '../base/fault.js'
+import { Fault, isFault, toFault } from '../base/fault.js'
 import type { ChainEnd, ReadyEntry } from '../model/logChain.js'
 import type { Clock } from '../ports/clock.js'
 import type { Appended, Log, Position } from '../ports/log.js'
@@ -30,6 +30,22 @@ export const logWriterLimits: LogWriterLimits = {
   repeatMs: 10,
   repeatMsMax: 1000,
   closeMs: 5000,
+}
+
+/** A moment by both clocks: a process that was stopped shows in one, a machine that slept in the other. */
+export interface Moment {
+  readonly ms: number
+  readonly wallMs: number
+}
+
+/** For an owner that has its log for a time only. */
+export interface AppendWatch {
+  now(): Moment
+  /**
+   * An entry counts. `sent`: when something was sent for its place first. An entry that was refused there may
+   * have been the same, with a copy that was on its way for long.
+   */
+  counted(sent: Moment): void
 }
 
 /** Entries that count together. */
@@ -64,6 +80,8 @@ export class LogWriter {
   #running = 0
   /** Set while appends behind a refused one end: then the chain goes on at what counts. */
   #isDraining = false
+  /** For places behind what counts: when something was sent there first. Only where it is watched. */
+  readonly #sent = new Map<Position, Moment>()
   #ended: Fault | undefined
   #repeatMs: number
   #idle: (() => void)[] = []
@@ -75,6 +93,7 @@ export class LogWriter {
     private readonly limits: LogWriterLimits = logWriterLimits,
     /** Called once when another writer is found to have the log: nothing is appended any more. */
     private readonly onOther: (fault: Fault) => void = () => {},
+    private readonly watch?: AppendWatch,
   ) {
     this.#counted = begin
     this.#made = begin
@@ -143,6 +162,7 @@ export class LogWriter {
   #send(item: Item): void {
     item.isRunning = true
     item.said = undefined
+    if (this.watch !== undefined && !this.#sent.has(item.after)) this.#sent.set(item.after, this.watch.now())
     this.#running++
     void this.log.append(item.entry.bytes, item.after).then((said) => {
       this.#running--
@@ -180,9 +200,16 @@ export class LogWriter {
     this.#inFlightBytes -= head.entry.bytes.length
     this.#counted = { position: head.after + 1, end: head.entry.end }
     this.#repeatMs = this.limits.repeatMs
+    this.#watched(head.after)
     if (head.isLast) head.request.counted(this.#counted)
     while (this.#waiting.length > 0 && !this.#isFull) this.#start(this.#waiting.shift()!)
     this.#tellIdle()
+  }
+
+  #watched(after: Position): void {
+    const sent = this.#sent.get(after)
+    this.#sent.delete(after)
+    if (sent !== undefined) this.watch?.counted(sent)
   }
 
   #repeat(head: Item): void {
@@ -196,10 +223,10 @@ export class LogWriter {
 
   /** The log did not end where the entry belongs: is it there already (H3)? */
   async #look(head: Item): Promise<void> {
-    const found = await this.#entryBehind(head.after).catch(() => 'nobody answers' as const)
+    const found = await this.#entryBehind(head.after).catch(unread)
     if (this.#inFlight[0] !== head || this.#ended !== undefined) return
     if (found === undefined || found === 'nobody answers') return this.#repeat(head)
-    if (Buffer.compare(found, head.entry.bytes) === 0) {
+    if (found !== 'trimmed' && Buffer.compare(found, head.entry.bytes) === 0) {
       this.#count(head)
       this.#judge()
       return
@@ -250,6 +277,11 @@ export class LogWriter {
   #tellIdle(): void {
     if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve()
   }
+}
+
+/** Only an owner trims. Where its entry would be there is nothing any more: another has written, and trimmed. */
+function unread(error: unknown): 'trimmed' | 'nobody answers' {
+  return isFault(error) && error.code === 'config.log-lost' ? 'trimmed' : 'nobody answers'
 }
 
 function closedWriter(): Fault {

@@ -13,7 +13,7 @@ import type { Log, LogEntry } from '../ports/log.js'
 import type { StateStore, Write } from '../ports/stateStore.js'
 import { CacheFollower, type CacheLimits, cacheLimits } from './cacheFollower.js'
 import { decodeMark, encodeMark, type LogCache, type LogMark } from './logCache.js'
-import { LogWriter, type LogWriterLimits, logWriterLimits } from './logWriter.js'
+import { type AppendWatch, LogWriter, type LogWriterLimits, logWriterLimits } from './logWriter.js'
 import { type Entry, pagedRange } from './pagedRange.js'
 import { canBeKey, checkBounds, checkWrites, closedFault } from './storeKeys.js'
 
@@ -35,6 +35,8 @@ export interface LoggedStoreOptions {
   readonly onStranger?: (entry: LogEntry) => void
   /** Another writer has the log: nothing is committed any more. */
   readonly onOther?: (fault: Fault) => void
+  /** Hears when each entry that counts was sent. */
+  readonly watch?: AppendWatch
 }
 
 /**
@@ -119,9 +121,9 @@ export class LoggedStore implements StateStore {
   #safe: LogMark
   #closed: Promise<void> | undefined
 
-  /** @internal `openLoggedStore` brings the cache up to `end` first. */
+  /** `openLoggedStore` brings the cache up to `end` first, as a new owner of a shard does. */
   constructor(options: LoggedStoreOptions, end: LogMark) {
-    const { log, cache, clock, limits = loggedStoreLimits, onOther, trim } = options
+    const { log, cache, clock, limits = loggedStoreLimits, onOther, trim, watch } = options
     this.directoryId = cache.directoryId
     if (cache.place !== undefined) this.place = cache.place
     this.durability = log.durability
@@ -129,7 +131,7 @@ export class LoggedStore implements StateStore {
     this.#cache = cache
     this.#trims = trim !== 'by others'
     this.#safe = end
-    this.#writer = new LogWriter(log, clock, end, limits, onOther)
+    this.#writer = new LogWriter(log, clock, end, limits, onOther, watch)
     this.#follower = new CacheFollower(cache, clock, limits, end, (mark) => this.#cacheHolds(mark))
   }
 

@@ -17,7 +17,6 @@ export const shardSettings = {
   shardLeaseMs: 10_000,
   shardGuardMs: 2_000,
   shardSuccessorMs: 3_000,
-  shardUncachedBytesMax: 1_000_000,
   snapshotBytesMin: 4_000_000,
 }
 
@@ -40,6 +39,7 @@ export class Contender {
   #owned: OwnedShard | undefined
   #isRestored = false
   isWanted = true
+  cache: ShardCache | undefined
   isDead = false
 
   constructor(
@@ -67,17 +67,17 @@ export class Contender {
     }
     const owner = `${this.hostId}-${++starts}`
     const log = await this.#client.open('pages', 0)
-    const cache = new ShardCache(await this.state.open())
+    const cache = (this.cache = new ShardCache('pages/0', await this.state.open()))
     const claimer = {
       owner,
       hostId: this.hostId,
       isWanted: () => this.isWanted,
       hasEnded: (other: string) => other.startsWith(`${this.hostId}-`) && other !== owner,
     }
-    this.#claim = new ShardClaim(log, 'shard 0 of pages', claimer, cache.mark?.number, services)
+    this.#claim = new ShardClaim(log, 'shard 0 of pages', claimer, cache.held?.end.number, services)
     const claimed = await this.#claim.run()
     if (claimed === undefined) return undefined
-    const place = { name: 'shard 0 of pages', directoryId: 'pages/0', log, cache, owner }
+    const place = { name: 'shard 0 of pages', log, cache, owner }
     this.#owned = new OwnedShard(place, claimed, services)
     await this.#owned.restore()
     this.#isRestored = true
