@@ -20,6 +20,7 @@ import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, unl
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../../core/base/fault.js'
+import { bootId } from '../bootId.js'
 import { ownDirectory, ownFileMode } from '../ownDirectory.js'
 import { hasKernelLocks, isLocked, tryLock } from './kernelLock.js'
 
@@ -44,7 +45,7 @@ interface Holder {
   readonly kernel?: boolean
 }
 
-const stateFiles = /^(?:(?:data|lock)\.mdb|host\.lock.*)$/
+const stateFiles = /^(?:(?:data|lock)\.mdb|host\.lock.*|log-(?:\d+|next|now))$/
 
 /**
  * Makes the directory when it is missing. Throws `config.directory-held`, saying who holds it and what to do,
@@ -193,14 +194,6 @@ function processOf(pid: number): { readonly state: string; readonly started: str
     return { state: fields[0]!, started: fields[19]! }
   } catch {
     return undefined
-  }
-}
-
-function bootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  } catch {
-    return null
   }
 }
 
