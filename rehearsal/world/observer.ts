@@ -191,7 +191,7 @@ function setControl(world: Observed, control: Control): void {
   world.trace(`the database has ${JSON.stringify(control)}`)
   world.orders.set(control)
   world.controls.set(control)
-  if (control.kind === 'retry') world.retries.askedOfVersion(control.version)
+  if (control.kind === 'retry') world.retries.askedOfVersion(control.version, control.token)
 }
 
 function removedControl(world: Observed, name: ControlName): void {

@@ -11,7 +11,7 @@ import { withHabits } from './code/codeGenerator.js'
 import { type Habit, usualHabits } from './code/habits.js'
 import { always, type Dimension } from './operations/dimensions.js'
 import { withGroup } from './operations/groupPlan.js'
-import { dimensionsDrawn, operationSteps, stepsPlayed } from './operations/operationGenerator.js'
+import { dimensionsDrawn, operationSteps, stepsPlayed, upgradesPlayed } from './operations/operationGenerator.js'
 import { withRewinds } from './operations/rewinds.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { PlanRandom } from './planRandom.js'
@@ -42,11 +42,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   const nodes = nodesOf(random, hosts)
   const joins = joinsOf(random, hosts)
   const all = [...nodes, ...joins.map(({ node }) => node)]
-  const upgrades = upgradesOf(
-    random,
-    registers,
-    all.map(({ nodeId }) => nodeId),
-  )
+  const nodeIds = all.map(({ nodeId }) => nodeId)
+  const upgrades = upgradesPlayed(seed, drawn, upgradesOf(random, registers, nodeIds))
   const healAtMs = lastsMs + random.between(0, 1_000)
   // Later than the longest deadline.
   const dying = () => ({ roundMs: random.between(300, 900), delayMs: 2_100 })
@@ -82,7 +79,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   if (deaths !== null && random.chance(0.5)) steps.push(oblivionOf(random, hosts))
   steps.push(...operationsOf(random, upgrades, all, publishedAtMs))
   const calls = steps.filter((step) => step.kind === 'call')
-  const operated = { hosts, clients, servers, nodes: all, publishedAtMs, calls, lastsMs }
+  const operated = { hosts, clients, servers, nodes: all, upgrades, publishedAtMs, calls, lastsMs }
   const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
   const plan = withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
   return withRewinds(drawn.includes('groups') ? withGroup(plan) : plan)

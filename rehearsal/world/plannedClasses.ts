@@ -21,6 +21,7 @@ import { mutatedAnswer } from './code/mutatedAnswer.js'
 import { rumour } from './code/rumours.js'
 import { serviceOfNode, type Walk, type WalkingSO, walkBySO } from './code/walks.js'
 import type { ExecutionOracle } from './executionOracle.js'
+import { startTimeoutMs } from './operations/midwayLosses.js'
 import type { ClassUpgradePlan, Manner, Plan, Register, ServiceName } from './plan.js'
 import { serviceNames } from './plan.js'
 import { append, emptyState, listOf, type RegistersHolder } from './registers.js'
@@ -92,6 +93,7 @@ export function plannedClassesOf(plan: Plan, oracle: ExecutionOracle): PlannedCl
       schedule: troubledSchedule(upgrade, oldSpec, oracle, version),
       ...(only === null ? {} : { only: { nodes: only } }),
       ...timeouts,
+      ...(plan.dimensions.includes('midwayLosses') ? { startTimeout: startTimeoutMs } : {}),
       // All that was done since takes its time once more.
       ...(upgrade.isRecorded ? { rewind: { for: '1h' }, transformTimeout: 30_000 } : {}),
     }

@@ -59,6 +59,8 @@ export interface Result {
 
 const startMs = Date.UTC(2026, 0, 1)
 const wholeWithinMs = 200_000
+/** The longest that an answer of the database is on its way to a process that runs. */
+const answersWithinMs = 100
 
 export function play(plan: Plan, tamper: Tamper = {}): Promise<Result> {
   return new World(plan, tamper).play()
@@ -142,7 +144,9 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     )
     this.orders = new OrderChecker(() => this.time.elapsedMs, violated)
     this.retries = new RetryChecker(
-      !plan.dimensions.includes('restarts') || plan.steps.some(({ kind }) => kind === 'diskFull'),
+      plan.steps.some(({ kind }) => kind === 'diskFull'),
+      plan.steps.some(({ kind }) => kind === 'freeze' || kind === 'move') ? Number.POSITIVE_INFINITY : answersWithinMs,
+      () => this.time.elapsedMs,
       violated,
     )
     this.events = new EventChecker(plan)
@@ -241,6 +245,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     this.trace(`the database is ${how}: ${JSON.stringify({ controls, death })}`)
     if (how === 'restarted') return
     this.controls.are(controls)
+    this.retries.are(controls)
     this.deaths.lost(death, final)
     this.operators.databaseLost()
     // A host that has just started may hear of it first from the database that has lost it.

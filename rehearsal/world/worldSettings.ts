@@ -39,8 +39,12 @@ const worldSettings: NonNullable<HostOptions['settings']> = {
 /** Longer than all calls that end by themselves. */
 const leaveMs = 1_500
 
-export function settingsOf({ limit, deaths, habits }: Plan): NonNullable<HostOptions['settings']> {
+/** Probations end while upgrades are under way. */
+const shortLeaseMs = 700
+
+export function settingsOf({ limit, deaths, habits, dimensions }: Plan): NonNullable<HostOptions['settings']> {
   // Where versions die, nodes that are down are soon not heard of any more.
   const leaving = habits.includes('endless') ? { leaveMs } : {}
-  return { ...worldSettings, limit, ...leaving, ...(deaths === null ? {} : { leaseMs: 700 }) }
+  const isShort = deaths !== null || dimensions.includes('midwayLosses')
+  return { ...worldSettings, limit, ...leaving, ...(isShort ? { leaseMs: shortLeaseMs } : {}) }
 }

@@ -43,6 +43,8 @@ export const dimensions = {
   groups: 'always',
   /** Undos that are rewinds: nodes restore the state of before the flip, and do again what was done since. */
   rewinds: 'always',
+  /** The upgrade database loses data while nodes are away, or stalled and asked to try again. */
+  midwayLosses: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

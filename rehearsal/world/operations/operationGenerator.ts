@@ -1,8 +1,9 @@
 /** Makes the steps of a plan's dimensions, each from chance of its own. */
 import { seededRandom } from 'theseus-actors/memory'
-import type { NodePlan, Step } from '../plan.js'
+import type { NodePlan, Step, UpgradePlan } from '../plan.js'
 import { PlanRandom } from '../planRandom.js'
 import { type Dimension, dimensions } from './dimensions.js'
+import { midwayLossSteps, withMidsts } from './midwayLosses.js'
 import { pinSteps, withoutOtherPins } from './pins.js'
 
 /** The things that can be operated. */
@@ -11,6 +12,7 @@ export interface Operated {
   readonly clients: readonly string[]
   readonly servers: readonly string[]
   readonly nodes: readonly NodePlan[]
+  readonly upgrades: readonly UpgradePlan[]
   readonly publishedAtMs: readonly number[]
   /** When which client calls. */
   readonly calls: readonly { readonly atMs: number; readonly client: string }[]
@@ -20,7 +22,7 @@ export interface Operated {
 /** The share of plans that go through a dimension. */
 const share = 0.25
 /** Of those added late: the plans of most seeds are as before. Half of them have an undo to be a rewind. */
-const shares: Partial<Record<Dimension, number>> = { lostMoves: 0.04, groups: 0.12, rewinds: 0.9 }
+const shares: Partial<Record<Dimension, number>> = { lostMoves: 0.04, groups: 0.12, rewinds: 0.9, midwayLosses: 0.04 }
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
 
@@ -30,7 +32,7 @@ export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): re
   const drawn = names.filter((dimension) => asked.has(dimension) && randomOf(seed, dimension, 6_000).chance(shareOf(dimension)))
   // A database that loses who was forgotten lets the node go on where it was: an operator would have to
   // forget it once more.
-  const isLossy = drawn.includes('databaseLosses') || drawn.includes('lostMoves')
+  const isLossy = drawn.some((dimension) => lossy.has(dimension))
   return drawn.filter((dimension) => !isLossy || (dimension !== 'moves' && dimension !== 'hotCopies'))
 }
 
@@ -47,6 +49,7 @@ export function stepsPlayed(
   return played.filter((step) => isPlayedWith(drawn, step))
 }
 
+const lossy: ReadonlySet<Dimension> = new Set<Dimension>(['databaseLosses', 'lostMoves', 'midwayLosses'])
 const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies', 'lostMoves'])
 
 /**
@@ -57,6 +60,15 @@ const fenced: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies',
 function isPlayedWith(drawn: readonly Dimension[], { kind }: Step): boolean {
   if (kind === 'stopNode' && drawn.includes('lostMoves')) return false
   return !drawn.some((dimension) => fenced.has(dimension)) || !away.has(kind)
+}
+
+/** The upgrades, as the dimensions want them. */
+export function upgradesPlayed(
+  seed: number,
+  drawn: readonly Dimension[],
+  upgrades: readonly UpgradePlan[],
+): readonly UpgradePlan[] {
+  return drawn.includes('midwayLosses') ? withMidsts(randomOf(seed, 'midwayLosses', 7_000), upgrades) : upgrades
 }
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
@@ -137,6 +149,8 @@ function stepsOf(dimension: Exclude<Dimension, 'groups'>, random: PlanRandom, op
     }
     case 'lostMoves':
       return lostMoveSteps(random, hosts, atMs, lastsMs)
+    case 'midwayLosses':
+      return midwayLossSteps(random, operated)
     case 'rewinds':
       return []
     case 'pins':

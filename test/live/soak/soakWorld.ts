@@ -123,7 +123,7 @@ export class SoakWorld implements AuditContext, Observed, OperatorsContext {
     )
     this.events = new EventChecker(plan)
     // The nodes' disks are their hosts' own: what they forget, nobody sees here.
-    this.retries = new RetryChecker(true, violated)
+    this.retries = new RetryChecker(true, 0, () => this.time.elapsedMs, violated)
     this.code = new CodeCheckers(plan, () => this.time.elapsedMs, violated)
     this.operators = new Operators(this, built)
   }

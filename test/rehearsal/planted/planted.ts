@@ -56,6 +56,8 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'lost-original-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 1309 },
   { patch: 'lost-registration-is-believed', shownBy: 'lostMoves', rules: ['C2', 'C3'], firstSeed: 221 },
   { patch: 'lost-start-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 18 },
+  { patch: 'permit-of-one-that-died-away', shownBy: 'midwayLosses', rules: ['L1'], firstSeed: 410 },
+  { patch: 'retry-that-comes-back', shownBy: 'midwayLosses', rules: ['P4'], firstSeed: 522 },
   { patch: 'future-so-missing-in-what-is-kept', shownBy: 'rewinds', rules: ['W3', 'C1', 'C6'], firstSeed: 779 },
   { patch: 'recorder-of-before', shownBy: 'rewinds', rules: ['C2', 'C3'], firstSeed: 785 },
   { patch: 'replay-is-not-counted', shownBy: 'rewinds', rules: ['W3'], firstSeed: 830 },
