@@ -105,6 +105,9 @@ export interface Opened {
   readonly telemetries: readonly Telemetry[]
 }
 
+/** The level from which a state directory may have a log. */
+const logStoreFormat = 2
+
 export async function openScope(
   options: HostOptions,
   store: StateStore,
@@ -117,6 +120,8 @@ export async function openScope(
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
   const trust = checkTrust(nkeySignatures, options.trust, system)
   const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(options)))
+  // T2. Not before: a release that reads no log could not go on with the directory.
+  if (verified.level.store >= logStoreFormat) await store.keepLog?.()
   const upgraders = options.upgrader === undefined ? [] : [options.upgrader].flat()
   const signing: Signing = { upgraders, trust, gather: options.gather }
   const observers = new Observers()

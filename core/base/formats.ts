@@ -45,6 +45,8 @@ export const formats = {
   group: { oldest: 1, newest: 1, first: 1 },
   /** Entries of a log: of a local store's, and of a shard's. Release 0.1.0 has no logs. */
   log: { oldest: 1, newest: 1, first: 1 },
+  /** The directory of a host's state. 2: a log in files before LMDB. */
+  store: { oldest: 1, newest: 2, first: 1 },
 } as const satisfies Record<string, FormatNumbers>
 
 export type FormatName = keyof typeof formats

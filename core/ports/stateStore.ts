@@ -32,6 +32,11 @@ export interface StateStore {
    * when nothing was written.
    */
   commit(writes: readonly Write[]): Promise<void>
+  /**
+   * The system's level of format `store` is 2: a store that can keep a log before its data does so from now
+   * on, until it is told otherwise by its own options. Left out by a store that has no log, or always one.
+   */
+  keepLog?(): Promise<void>
   /** Waits for running commits, then releases the store. */
   close(): Promise<void>
 }

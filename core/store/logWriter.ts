@@ -279,7 +279,7 @@ export class LogWriter {
   }
 }
 
-/** Only an owner trims. Where its entry would be there is nothing any more: another has written, and trimmed. */
+/** Only an owner trims. Its entry is in no place any more: another has written, and trimmed. */
 function unread(error: unknown): 'trimmed' | 'nobody answers' {
   return isFault(error) && error.code === 'config.log-lost' ? 'trimmed' : 'nobody answers'
 }

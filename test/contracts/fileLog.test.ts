@@ -69,7 +69,7 @@ async function filled(
   return directory
 }
 
-/** Opens a copy; the entries found, or the code of the fault. An entry can be appended, and is found again. */
+/** Opens a copy: the entries found, or the code of the fault. One more is appended, and found again. */
 async function reopened(
   t: ExecutionContext,
   directory: string,

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { open, type RootDatabaseOptionsWithPath } from 'lmdb'
-import { type LocalDurability, openStore } from '../../transports/lmdb/lmdbStore.js'
+import type { LocalDurability } from '../../transports/lmdb/lmdbStore.js'
+import { openStore } from '../../transports/lmdb/localStore.js'
 
 function newDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'theseus-lmdb-'))

@@ -4,14 +4,19 @@
  */
 import { createInterface } from 'node:readline'
 import { isFault } from '../../core/base/fault.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
 import { lockDirectory } from '../../transports/lmdb/directoryLock.js'
 import { lmdb } from '../../transports/lmdb/index.js'
 import type { LocalDurability } from '../../transports/lmdb/lmdbStore.js'
 
-const [, , role, directory = '', durability = 'process'] = process.argv
+const [, , role, directory = '', durability = 'process', kept = 'no log'] = process.argv
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const numbered = (n: number): Uint8Array => new TextEncoder().encode(String(n))
-const open = () => lmdb(directory, { durability: durability as LocalDurability }).open()
+const open = async (): Promise<StateStore> => {
+  const store = await lmdb(directory, { durability: durability as LocalDurability }).open()
+  if (kept === 'log') await store.keepLog?.()
+  return store
+}
 const attempt = async (action: () => unknown): Promise<string> => {
   try {
     await action()
@@ -21,11 +26,12 @@ const attempt = async (action: () => unknown): Promise<string> => {
   }
 }
 
-/** Commits without end, and says the number of each commit once it is acknowledged. */
+/** Commits without end, from where the directory ends, and says each number once it is acknowledged. */
 async function write(): Promise<void> {
   const store = await open()
   say(`opened ${process.pid}`)
-  for (let n = 0; ; n++) {
+  const newest = store.get('newest')
+  for (let n = newest === undefined ? 0 : Number(new TextDecoder().decode(newest)) + 1; ; n++) {
     await store.commit([
       [`a${n}`, numbered(n)],
       ['newest', numbered(n)],

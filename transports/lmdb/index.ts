@@ -1,1 +1,1 @@
-export { type LmdbOptions, lmdb } from './lmdbStore.js'
+export { type LmdbOptions, lmdb } from './localStore.js'

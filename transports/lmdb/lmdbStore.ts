@@ -11,53 +11,34 @@
  */
 import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
+import { formats, isRead, numbersRead } from '../../core/base/formats.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import type { LogCache } from '../../core/store/logCache.js'
 import { type Entry, pageBytesMax, pagedRange } from '../../core/store/pagedRange.js'
 import { canBeKey, checkBounds, checkWrites, closedFault } from '../../core/store/storeKeys.js'
 import { ownFileMode } from '../ownDirectory.js'
-import type { StateFactory } from '../stateFactory.js'
 import { type DirectoryLock, lockDirectory } from './directoryLock.js'
 import { keyEncoder } from './keyEncoder.js'
 
 /** The failure that a commit on one disk can survive. */
 export type LocalDurability = Exclude<StateStore['durability'], 'replicated'>
 
-export interface LmdbOptions {
-  /**
-   * The failure that an acknowledged commit survives: `process` (default) kill -9 of the host, `disk` a power
-   * cut as well, `none` neither for certain.
-   */
-  readonly durability?: LocalDurability
-  /**
-   * Address space to map at first, in bytes: neither memory nor disk. The map grows when it is full; a good
-   * guess saves remapping.
-   */
-  readonly mapSizeBytes?: number
-}
-
-/**
- * State in a directory of its own, which one host at a time holds. The directory is made when it is missing.
- */
-export function lmdb(directory: string, options: LmdbOptions = {}): StateFactory {
-  const path = resolve(directory)
-  return { open: () => openStore(path, options) }
-}
-
-/** The number of the layout on disk, so that a later Theseus can tell. */
-const diskLayout = '1'
-
+type About = Database<string, string>
 type Entries = Database<Buffer, string>
 
-/** @internal `openRoot` opens the environment; by default lmdb does, loaded by the first who needs it. */
-export async function openStore(
-  directory: string,
-  options: LmdbOptions,
-  openRoot?: (options: RootDatabaseOptionsWithPath) => RootDatabase,
-): Promise<StateStore> {
-  const durability = options.durability ?? 'process'
+export interface LmdbSettings {
+  readonly durability: LocalDurability
+  readonly mapSizeBytes?: number | undefined
+}
+
+export type OpenRoot = (options: RootDatabaseOptionsWithPath) => RootDatabase
+
+/** `openRoot` opens the environment; by default lmdb does, loaded by the first who needs it. */
+export async function openLmdb(directory: string, options: LmdbSettings, openRoot?: OpenRoot): Promise<LmdbStore> {
+  const { durability } = options
   // Lock first: opening LMDB already writes.
   const lock = lockDirectory(directory)
   let root: RootDatabase | undefined
@@ -69,7 +50,7 @@ export async function openStore(
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
     const directoryId = await identify(about)
-    return new LmdbStore(directoryId, placeOf(directory), durability, root, entries, lock)
+    return new LmdbStore(directoryId, placeOf(directory), durability, root, about, entries, lock)
   } catch (error) {
     await root?.close()
     lock.release()
@@ -139,15 +120,16 @@ function environment(
  * The directory's identity, which lies in a database beside the entries, where no key and no
  * range of a node reaches.
  */
-async function identify(about: Database<string, string>): Promise<string> {
+async function identify(about: About): Promise<string> {
   const layout = about.get('layout')
   if (layout === undefined) {
     await about.batch(() => {
-      about.put('layout', diskLayout)
+      about.put('layout', String(formats.store.first))
       about.put('directoryId', randomUUID())
     })
-  } else if (layout !== diskLayout) {
-    throw new Fault('config.invalid', `the state directory has layout ${layout}: this Theseus reads layout ${diskLayout}`)
+  } else if (!isRead(formats.store, Number(layout))) {
+    const read = numbersRead(formats.store)
+    throw new Fault('config.invalid', `the state directory has layout ${layout}: this Theseus reads layout ${read}`)
   }
   return about.get('directoryId')!
 }
@@ -158,11 +140,12 @@ function placeOf(directory: string): string {
   return `${ino}-${birthtimeNs}`
 }
 
-class LmdbStore implements StateStore {
+export class LmdbStore implements LogCache {
   /** The newest commit, whatever became of it: commits end in order, so when it has ended, all have. */
   #newest: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined
   readonly #root: RootDatabase
+  readonly #about: About
   readonly #entries: Entries
   readonly #lock: DirectoryLock
 
@@ -171,10 +154,12 @@ class LmdbStore implements StateStore {
     readonly place: string,
     readonly durability: LocalDurability,
     root: RootDatabase,
+    about: About,
     entries: Entries,
     lock: DirectoryLock,
   ) {
     this.#root = root
+    this.#about = about
     this.#entries = entries
     this.#lock = lock
   }
@@ -206,25 +191,55 @@ class LmdbStore implements StateStore {
     return page
   }
 
+  /** The number of the directory's layout. */
+  get layout(): number {
+    return Number(this.#about.get('layout'))
+  }
+
+  get mark(): Uint8Array | undefined {
+    const mark = this.#about.get('log')
+    return mark === undefined ? undefined : Buffer.from(mark, 'base64')
+  }
+
+  /** From now on there is a log before the store, or none any more: then its mark goes too. */
+  setLayout(layout: number): Promise<void> {
+    const about = this.#about
+    return this.#batch(() => {
+      about.put('layout', String(layout))
+      if (layout === formats.store.first) about.remove('log')
+    })
+  }
+
   /** Values are read until the commit ends: don't change them before. */
   commit(writes: readonly Write[]): Promise<void> {
+    return this.#commit(writes, undefined)
+  }
+
+  commitUpTo(writes: readonly Write[], mark: Uint8Array): Promise<void> {
+    return this.#commit(writes, Buffer.from(mark).toString('base64'))
+  }
+
+  #commit(writes: readonly Write[], mark: string | undefined): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(closedFault())
     try {
       checkWrites(writes)
     } catch (fault) {
       return Promise.reject(fault)
     }
-    if (writes.length === 0) return Promise.resolve()
+    if (writes.length === 0 && mark === undefined) return Promise.resolve()
     const entries = this.#entries
-    const done = entries
-      .batch(() => {
-        for (let i = 0; i < writes.length; i++) {
-          const write = writes[i]!
-          if (write[1] === null) entries.remove(write[0])
-          else entries.put(write[0], write[1] as Buffer)
-        }
-      })
-      .then(nothing, notWritten)
+    return this.#batch(() => {
+      for (let i = 0; i < writes.length; i++) {
+        const write = writes[i]!
+        if (write[1] === null) entries.remove(write[0])
+        else entries.put(write[0], write[1] as Buffer)
+      }
+      if (mark !== undefined) this.#about.put('log', mark)
+    })
+  }
+
+  #batch(write: () => void): Promise<void> {
+    const done = this.#entries.batch(write).then(nothing, notWritten)
     this.#newest = done
     return done
   }

@@ -6,7 +6,7 @@
  *     the store behind the log holds, is a loss: after a power cut it is one that durability `process`
  *     allows, and `config.log-lost` otherwise.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../core/base/fault.js'
 import type { LogEntry, Position } from '../../core/ports/log.js'
@@ -35,6 +35,11 @@ export function segmentsIn(directory: string): SegmentFile[] {
       return found === null ? [] : [{ first: Number(found[1]), path: join(directory, name) }]
     })
     .sort((a, b) => a.first - b.first)
+}
+
+/** Removes the log, with all that it holds. */
+export function removeLog(directory: string): void {
+  for (const { path } of segmentsIn(directory)) unlinkSync(path)
 }
 
 export interface FoundLog {
