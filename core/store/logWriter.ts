@@ -20,8 +20,8 @@ export interface LogWriterLimits {
   /** The first pause before an append is repeated; it doubles up to the longest. */
   readonly repeatMs: number
   readonly repeatMsMax: number
-  /** On closing: so long an append is repeated whose end is not known. */
-  readonly closeMs: number
+  /** On closing: so often an append is repeated whose end is not known. */
+  readonly closeRepeatsMax: number
 }
 
 export const logWriterLimits: LogWriterLimits = {
@@ -29,7 +29,7 @@ export const logWriterLimits: LogWriterLimits = {
   inFlightBytesMax: 2 ** 24,
   repeatMs: 10,
   repeatMsMax: 1000,
-  closeMs: 5000,
+  closeRepeatsMax: 8,
 }
 
 /** A moment by both clocks: a process that was stopped shows in one, a machine that slept in the other. */
@@ -84,6 +84,8 @@ export class LogWriter {
   readonly #sent = new Map<Position, Moment>()
   #ended: Fault | undefined
   #repeatMs: number
+  /** Bounded when it closes. */
+  #repeatsLeft = Number.POSITIVE_INFINITY
   #idle: (() => void)[] = []
 
   constructor(
@@ -114,9 +116,8 @@ export class LogWriter {
 
   /** Waits for what was asked for, and ends. The log stays open. */
   async close(): Promise<void> {
-    const cancel = this.clock.after(this.limits.closeMs, () => this.#end(closedWriter()))
+    this.#repeatsLeft = this.limits.closeRepeatsMax
     await this.#whenIdle()
-    cancel()
     this.#ended ??= closedWriter()
   }
 
@@ -214,6 +215,10 @@ export class LogWriter {
 
   #repeat(head: Item): void {
     head.said = undefined
+    if (--this.#repeatsLeft < 0) {
+      this.#end(closedWriter())
+      return
+    }
     const pauseMs = this.#repeatMs
     this.#repeatMs = Math.min(pauseMs * 2, this.limits.repeatMsMax)
     this.clock.after(pauseMs, () => {

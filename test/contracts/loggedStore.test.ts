@@ -286,7 +286,7 @@ test('a log with an entry that continues nothing is refused, or told of where ot
 })
 
 test('closing ends an append that nobody answers', async (t) => {
-  const disk = diskWith({ ...lazy, closeMs: 20, repeatMsMax: 5 })
+  const disk = diskWith({ ...lazy, repeatMsMax: 5 })
   const store = await disk.open()
   disk.log.fate = () => 'lose'
   const commit = store.commit([['a', bytes('1')]] satisfies Write[])
