@@ -17,6 +17,7 @@ import { ClassRegistry } from './actors/history/classRegistry.js'
 import { DenialReports } from './actors/history/denialReports.js'
 import { HostHistoryRestore } from './actors/history/hostHistoryRestore.js'
 import { Intake } from './actors/history/intake.js'
+import { keepLogAtLevel } from './actors/history/logAtLevel.js'
 import { readVerified, UpgradeHistory } from './actors/history/upgradeHistory.js'
 import { UpgradeServerClient } from './actors/history/upgradeServerClient.js'
 import { Clients } from './actors/host/clients.js'
@@ -105,9 +106,6 @@ export interface Opened {
   readonly telemetries: readonly Telemetry[]
 }
 
-/** The level from which a state directory may have a log. */
-const logStoreFormat = 2
-
 export async function openScope(
   options: HostOptions,
   store: StateStore,
@@ -120,12 +118,11 @@ export async function openScope(
   const hostId = checkName('node id', options.hostId ?? `host-${randomName(random)}`)
   const trust = checkTrust(nkeySignatures, options.trust, system)
   const verified = readVerified(store, new VerifiedHistory(system, trust, nkeySignatures, firstLevelOf(options)))
-  // T2. Not before: a release that reads no log could not go on with the directory.
-  if (verified.level.store >= logStoreFormat) await store.keepLog?.()
   const upgraders = options.upgrader === undefined ? [] : [options.upgrader].flat()
   const signing: Signing = { upgraders, trust, gather: options.gather }
   const observers = new Observers()
   if (options.observe !== undefined) observers.add(options.observe)
+  await keepLogAtLevel(store, verified, observers.notify)
   // A host that comes back with nodes does not wait for the database.
   const [hasNodes] = store.range(...keys.allRecords, 1)
   const connections = await connect(options, hostId, observers.notify, patience ?? (hasNodes === undefined ? 'none' : 'database'))

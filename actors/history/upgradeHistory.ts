@@ -33,6 +33,7 @@ import { Contacts } from '../calls/contacts.js'
 import { Journal } from '../state/journal.js'
 import { checkAgainstManifest } from './bundleCheck.js'
 import { HostHistoryRestore } from './hostHistoryRestore.js'
+import { keepLogAtLevel } from './logAtLevel.js'
 import { manifestsAtOnce, UpgradeServerClient } from './upgradeServerClient.js'
 
 /** The acts of a host whose upgrade server has another history than its own. */
@@ -307,6 +308,7 @@ export class UpgradeHistory {
       this.verified.append(verified)
     }
     if (this.newest === before) return
+    await keepLogAtLevel(this.store, this.verified, this.observe)
     this.observe({ type: 'learned', version: this.newest })
     // A node had heard of it from an answer before the last one, as before a loss: no answer tells it again.
     if (this.newest > this.#heard) {
