@@ -9,6 +9,7 @@ import { defaultSettings } from './actors/base/settings.js'
 import { StopBudget } from './actors/base/stopBudget.js'
 import { tokens } from './actors/base/tokens.js'
 import { Host } from './actors/host/host.js'
+import { HostedShards, type OfferOptions, type ShardStatus } from './actors/host/hostedShards.js'
 import { Inspection } from './actors/inspection/inspection.js'
 import { Neighbours } from './actors/neighbours/neighbours.js'
 import { Operator } from './actors/operator/operator.js'
@@ -30,6 +31,7 @@ import { checkName, type Version } from './core/base/ids.js'
 import type { HostObserver } from './core/inspection/hostEvents.js'
 import type { HostStatus } from './core/inspection/hostStatus.js'
 import { noTrustWarning } from './core/inspection/noTrustWarning.js'
+import type { NodeClass } from './core/model/nodeObject.js'
 import { randomName } from './core/ports/random.js'
 import { checkTrust } from './core/trust/trust.js'
 import type { HostOptions, SigningOptions } from './hostOptions.js'
@@ -53,6 +55,13 @@ export type { HostOptions, SigningOptions } from './hostOptions.js'
 
 /** A running host. */
 export interface RunningHost extends Pick<Host, 'id' | 'system' | 'node' | 'group' | 'ref' | 'sender' | 'flush'> {
+  /**
+   * Makes the host a candidate for shards of the class's service (`static override readonly shards`).
+   * Resolves when it has told others so. Throws `config.invalid`.
+   */
+  offer(definition: NodeClass, options?: OfferOptions): Promise<void>
+  /** The shards that this host has at this moment. */
+  readonly shards: readonly ShardStatus[]
   /** Installs an upgrade as the next version. */
   publish(upgrade: BuiltUpgrade, options?: PublishOptions): Promise<Version>
   /** Watches the host. Returns what ends that. */
@@ -99,6 +108,8 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   options.register?.(scope)
   const host = scope.resolve(Host)
   parts.add('host', (budget) => host.stop(budget))
+  const shards = scope.resolve(HostedShards)
+  parts.add('shards', (budget) => shards.stop(budget))
   observers.add(scope.resolve(Inspection).observe)
   const telemetry = scope.resolve(tokens.telemetry)
   parts.add('telemetry', () => telemetry?.stop?.())
@@ -119,6 +130,10 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
     system,
     node: (definition, nodeId) => host.node(definition, nodeId),
     group: (name, classes) => host.group(name, classes),
+    offer: (definition, offerOptions) => shards.offer(definition, offerOptions),
+    get shards() {
+      return shards.status
+    },
     ref: (target, nodeId, refOptions) => host.ref(target, nodeId, refOptions),
     sender: (target, nodeId, refOptions) => host.sender(target, nodeId, refOptions),
     flush: () => host.flush(),

@@ -10,6 +10,7 @@ import type { MetricsFactory } from './core/inspection/metrics.js'
 import type { Telemetry } from './core/inspection/telemetry.js'
 import type { Roles } from './core/model/allow.js'
 import type { NodeFacts } from './core/model/nodeFilter.js'
+import type { ShardLogs } from './core/ports/log.js'
 import type { Signer } from './core/ports/signatures.js'
 import type { ClassRepository } from './core/upgrade/classRepository.js'
 import type { ProductionOptions } from './production.js'
@@ -33,6 +34,11 @@ export interface HostOptions extends ConnectionOptions, NeighboursOption, TrustO
   readonly directory?: string
   /** `lmdb('./state')`. By default LMDB in `state` in the host's directory. */
   readonly state?: StateFactory
+  /**
+   * Where sharded services keep their state: `jetStreamLogs({ system: 'shop', servers, replicas: 3 })`. The
+   * host closes it. By default none; where the system is embedded, the memory of this process.
+   */
+  readonly shards?: ShardLogs
   /** Where bundles are written to be imported. By default `bundles` in the host's directory. */
   readonly bundles?: string | ClassRepository
   /** Lasting facts of the nodes born here, as `{ zone: 'eu' }`: class upgrades can be restricted by them. */

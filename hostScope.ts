@@ -22,6 +22,7 @@ import { readVerified, UpgradeHistory } from './actors/history/upgradeHistory.js
 import { UpgradeServerClient } from './actors/history/upgradeServerClient.js'
 import { Clients } from './actors/host/clients.js'
 import { Host } from './actors/host/host.js'
+import { HostedShards } from './actors/host/hostedShards.js'
 import { NodeServices } from './actors/host/nodeServices.js'
 import { Inspection } from './actors/inspection/inspection.js'
 import { InspectionClient } from './actors/inspection/inspectionClient.js'
@@ -56,6 +57,7 @@ import { checkTrust } from './core/trust/trust.js'
 import { trustMark } from './core/trust/trustMark.js'
 import type { CallOrigin } from './core/wire/envelope.js'
 import type { HostOptions } from './hostOptions.js'
+import { embeddedServices } from './transports/memory/embeddedServices.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
 import { systemRandom } from './transports/systemRandom.js'
 
@@ -96,6 +98,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   NodeServices,
   Clients,
   Operator,
+  HostedShards,
   Host,
 ]
 
@@ -150,6 +153,10 @@ export async function openScope(
   scope.register(tokens.trusts, { useValue: { mark: trustMark(trust), isSaid: isTrustSaid(options) } })
   scope.register(tokens.signing, { useValue: signing })
   scope.register(tokens.neighbours, { useToken: Neighbours })
+  const logs = options.shards ?? (options.transport === undefined ? embeddedServices(system).shardLogs.client(hostId) : undefined)
+  parts.add('logs', () => logs?.close())
+  // By a factory, for there may be none.
+  scope.register(tokens.shardLogs, { useFactory: () => logs })
   // One of each per host, not per process: `@singleton()` would make them the whole process's.
   for (const part of hostParts) scope.registerSingleton(part)
   const telemetries = [options.telemetry, metrics?.telemetry].filter((telemetry) => telemetry !== undefined)

@@ -9,7 +9,7 @@ import type { StopBudget } from './stopBudget.js'
  * In the order in which they are closed. The metrics come late: whoever asks meanwhile hears
  * that the host is not ready.
  */
-const order = ['discovery', 'host', 'neighbours', 'telemetry', 'connections', 'store', 'metrics'] as const
+const order = ['discovery', 'shards', 'host', 'neighbours', 'telemetry', 'logs', 'connections', 'store', 'metrics'] as const
 export type Part = (typeof order)[number]
 
 export class OpenParts {

@@ -163,6 +163,26 @@ export interface HostSettings {
    * Operations whose replay was not as before that a node remembers after a rewind; more are counted only.
    */
   readonly rewindReportMax: number
+  /**
+   * Sharded services: how long a shard is its owner's after each word of it in the log; and how long before
+   * that ends the owner says nothing any more.
+   */
+  readonly shardLeaseMs: number
+  readonly shardGuardMs: number
+  /** A shard that was left to a host is left to it for so long; the next one after it waits as long again. */
+  readonly shardSuccessorMs: number
+  /** How often hosts tell which shards they have, and would take. One that is silent twice is gone. */
+  readonly shardOfferMs: number
+  /** A host that begins to offer a service hears the others for so long before it takes any shard. */
+  readonly shardSettleMs: number
+  /** Shards that one host gives away at once. */
+  readonly shardMovesMax: number
+  /** A snapshot is made after so many bytes in the log, and as many as the shard has. */
+  readonly snapshotBytesMin: number
+  /** A node of a sharded service that nobody calls falls asleep after so long. */
+  readonly sleepAfterMs: number
+  /** Sleeping nodes of one shard that an upgrade, or a new owner, wakes at once. */
+  readonly wakingMax: number
   /** Keys deleted in one transaction when unused slots are swept. */
   readonly sweepKeysPerCommit: number
   /** At most so many nodes of a service not serving at once. */
@@ -256,6 +276,15 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   passPauseMs: 5,
   passPauseMsMax: 1_000,
   rewindReportMax: 10_000,
+  shardLeaseMs: 10_000,
+  shardGuardMs: 2_000,
+  shardSuccessorMs: 3_000,
+  shardOfferMs: 500,
+  shardSettleMs: 300,
+  shardMovesMax: 2,
+  snapshotBytesMin: 4 * 1024 * 1024,
+  sleepAfterMs: 60_000,
+  wakingMax: 32,
   sweepKeysPerCommit: 1_000,
   limit: defaultServiceLimit,
   phasesKeptMax: 10_000,

@@ -10,6 +10,7 @@ import type { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Telemetry } from '../../core/inspection/telemetry.js'
 import type { Clock } from '../../core/ports/clock.js'
+import type { ShardLogs } from '../../core/ports/log.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Signer } from '../../core/ports/signatures.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
@@ -51,6 +52,8 @@ export const tokens = {
   observer: Symbol.for('theseus.observer') as InjectionToken<HostObserver>,
   /** The history that the host has verified, from its disk at first. */
   verified: Symbol.for('theseus.verified') as InjectionToken<VerifiedHistory>,
+  /** Where the logs of shards are; undefined: this host can offer no sharded service. */
+  shardLogs: Symbol.for('theseus.shardLogs') as InjectionToken<ShardLogs | undefined>,
   /** How calls say from where they come. */
   origin: Symbol.for('theseus.origin') as InjectionToken<CallOrigin>,
   /** T2. The level at version 0. */

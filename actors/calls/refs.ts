@@ -3,8 +3,25 @@
  * value. Made once per class, not per call and not by a Proxy, so that a reference can be
  * awaited, logged and compared like any object.
  */
+import { Fault } from '../../core/base/fault.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { shardOf } from '../../core/model/shard.js'
+import type { Subjects } from '../../core/wire/subjects.js'
+
+/**
+ * The subject of calls to a node, or to any node of the service. Throws `config.invalid` for a sharded
+ * service without a node: each of its nodes may be asleep.
+ */
+export function subjectOf(subjects: Subjects, target: NodeClass, nodeId: string | undefined): string {
+  const { className, service, shards } = describeClass(target)
+  if (shards === null) return nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
+  if (nodeId !== undefined) return subjects.shard(service, shardOf(nodeId, shards), nodeId)
+  throw new Fault(
+    'config.invalid',
+    `${className} is of a sharded service: name the node that is called, as ref(${className}, 'id')`,
+  )
+}
 
 /** Called for each call of a reference's method. */
 export type Dispatch = (method: string, kind: MethodKind, args: readonly unknown[]) => unknown

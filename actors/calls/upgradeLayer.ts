@@ -21,7 +21,7 @@ import { type Caller, CallingNode, NeighbourCaller } from './caller.js'
 import type { CallTable } from './callTable.js'
 import type { Listener } from './contacts.js'
 import { asItIsNow, type OneWayKind, type OutgoingCall } from './outgoingCall.js'
-import { makeRef } from './refs.js'
+import { makeRef, subjectOf } from './refs.js'
 import type { RunningCall } from './runningCall.js'
 
 /** Of its host, for calls that a node makes. */
@@ -79,7 +79,7 @@ export class UpgradeLayer {
 
   ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
     const { service } = describeClass(target)
-    const subject = this.#subject(service, nodeId)
+    const subject = this.#subject(target, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.node.services.clock.monotonicMs()
       return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
@@ -88,7 +88,7 @@ export class UpgradeLayer {
 
   sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
     const { service } = describeClass(target)
-    const subject = this.#subject(service, nodeId)
+    const subject = this.#subject(target, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.node.services.clock.monotonicMs()
       this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
@@ -123,8 +123,7 @@ export class UpgradeLayer {
   #at(target: NodeClass, system: string, nodeId: string | undefined): CalledThere {
     const neighbour = this.node.services.neighbours.get(system)
     const { className, service } = describeClass(target)
-    const { subjects } = neighbour
-    const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
+    const subject = subjectOf(neighbour.subjects, target, nodeId)
     return { neighbour, className, service: `${system}/${service}`, subject }
   }
 
@@ -167,10 +166,8 @@ export class UpgradeLayer {
     this.#send(this.#outgoing(event(name), null, label, name, 'command', args, now), now, kinds.event, also)
   }
 
-  #subject(service: string, nodeId: string | undefined): string {
-    return nodeId === undefined
-      ? subjectsOf(this.node.services.settings.system).service(service)
-      : subjectsOf(this.node.services.settings.system).node(nodeId)
+  #subject(target: NodeClass, nodeId: string | undefined): string {
+    return subjectOf(subjectsOf(this.node.services.settings.system), target, nodeId)
   }
 
   #outgoing(

@@ -18,7 +18,7 @@ import type { HostSettings } from '../base/settings.js'
 import { FrequentCaller } from '../calls/caller.js'
 import type { CallTable } from '../calls/callTable.js'
 import { asItIsNow, type OutgoingCall } from '../calls/outgoingCall.js'
-import { type Dispatch, makeRef } from '../calls/refs.js'
+import { type Dispatch, makeRef, subjectOf } from '../calls/refs.js'
 import type { Intake } from '../history/intake.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { StatusReporter } from '../registration/statusReporter.js'
@@ -71,7 +71,7 @@ export class Clients {
   ): Dispatch {
     const subjects = subjectsOf(this.services.settings.system)
     const { className, service } = describeClass(target)
-    const subject = nodeId === undefined ? subjects.service(service) : subjects.node(nodeId)
+    const subject = subjectOf(subjects, target, nodeId)
     const deadlineMs = milliseconds(options.deadline ?? this.services.settings.callDeadlineMs)
     const { version } = options
     const pin: Pin = {

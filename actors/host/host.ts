@@ -9,7 +9,7 @@ import { type HostStatus, refusedReason } from '../../core/inspection/hostStatus
 import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
 import { type GroupClasses, memberId } from '../../core/model/groupRecord.js'
 import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
-import type { NodeClass, OneWay, Remote } from '../../core/model/nodeObject.js'
+import { describeClass, type NodeClass, type OneWay, type Remote } from '../../core/model/nodeObject.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
 import { decode } from '../../core/wire/codec.js'
@@ -24,21 +24,24 @@ import { startGroup } from '../node/groupStart.js'
 import type { HostServices, Node } from '../node/node.js'
 import { type NodeHandle, RunningNode } from '../node/nodeHandle.js'
 import { startNode } from '../node/nodeStart.js'
-import { hostStoppedFault, type NodeStart, StartingNodes } from '../node/startingNodes.js'
+import { hostStoppedFault, type NodeStart } from '../node/startingNodes.js'
+import type { HostFence } from '../registration/hostFence.js'
 import { NodesOfHost } from '../registration/nodesOfHost.js'
 import { Clients, type RefOptions } from './clients.js'
 import { NodeServices } from './nodeServices.js'
+import { NodeSet } from './nodeSet.js'
 
 /** For the host itself, beside the services that its nodes need. */
 interface OwnServices extends HostServices {
   readonly trusts: Trusts
   readonly denialReports: DenialReports
   readonly neighbours: Neighbours
+  readonly fence: HostFence
 }
 
 @injectable()
 export class Host {
-  readonly #starting = new StartingNodes()
+  readonly #nodes: NodeSet
   #announcements: Subscription | undefined
   #cancelAsking: () => void = () => {}
   /** The newest version announced, while the moment to ask for it has not come. */
@@ -53,14 +56,9 @@ export class Host {
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
     const { history, statusReporter } = services
-    history.newer.on((version) => this.#learn(version))
-    history.ended.on(() => {
-      for (const node of nodes.all) node.versionsOver()
-    })
-    statusReporter.losses.on(() => {
-      for (const node of nodes.all) node.permit.tellAgain()
-      for (const node of this.#starting.nodes) if (statusReporter.has(node.id)) node.permit.tellAgain()
-    })
+    this.#nodes = new NodeSet(services, nodes)
+    history.newer.on((version) => this.#nodes.learn(version))
+    history.ended.on(() => this.#nodes.versionsOver())
     // The question also gives back deaths, finality, and the history.
     statusReporter.probation.on(() => this.#ask())
   }
@@ -95,10 +93,10 @@ export class Host {
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
     if (this.#stopped) throw hostStoppedFault()
-    if (this.nodes.has(nodeId) || this.#starting.has(nodeId))
-      throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
+    checkOfNoShard(definition)
+    if (this.#nodes.has(nodeId)) throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
     this.services.fence.start(() => this.services.statusReporter.askAll())
-    return this.#starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
+    return this.#nodes.starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
   }
 
   /**
@@ -108,50 +106,29 @@ export class Host {
    */
   async group<C extends GroupClasses>(name: string, classes: C): Promise<GroupHandle<keyof C & string>> {
     if (this.#stopped) throw hostStoppedFault()
+    for (const definition of Object.values(classes)) checkOfNoShard(definition)
     const ids = Object.keys(classes).map((member) => memberId(name, member))
-    const running = ids.find((id) => this.nodes.has(id) || this.#starting.has(id))
+    const running = ids.find((id) => this.#nodes.has(id))
     if (running !== undefined) throw new Fault('config.invalid', `node ${running} runs on this host already`)
     this.services.fence.start(() => this.services.statusReporter.askAll())
-    return this.#starting.run(ids, (start) => this.#startGroup(name, classes, start))
+    return this.#nodes.starting.run(ids, (start) => this.#startGroup(name, classes, start))
   }
 
   async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
     await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
-    await this.#begin([node])
+    await this.#nodes.begin([node], () => this.#checkListens(node.subjects))
     return this.#handle(node)
   }
 
   async #startGroup<C extends GroupClasses>(name: string, classes: C, start: NodeStart): Promise<GroupHandle<keyof C & string>> {
     await this.#checkListens([])
     const nodes = await startGroup(this.services, name, classes, start)
-    await this.#begin(nodes)
+    await this.#nodes.begin(nodes, () => this.#checkListens(nodes.flatMap(({ subjects }) => subjects)))
     const stopped = () => {
       for (const { id } of nodes) this.nodes.delete(id)
     }
     return new RunningGroup(name, Object.keys(classes), nodes, this.services.clock, stopped)
-  }
-
-  /** Nodes that have started are of this host; or none of them is, if that can't be for one of them. */
-  async #begin(nodes: readonly Node[]): Promise<void> {
-    for (const node of nodes) this.nodes.add(node.id, node)
-    try {
-      for (const { id: nodeId } of nodes) {
-        if (this.services.statusReporter.has(nodeId)) continue
-        throw new Fault('config.registered-elsewhere', `node ${nodeId} was started elsewhere while it started here`, { nodeId })
-      }
-      // The versions and deaths that were heard of while the nodes were starting.
-      const { heard, dead } = this.services.history
-      for (const node of nodes) {
-        if (heard > node.recordStore.record.newest) node.learning.learn(heard)
-        if (dead > node.recordStore.record.oldest) node.versionsOver()
-      }
-      await this.#checkListens(nodes.flatMap(({ subjects }) => subjects))
-    } catch (fault) {
-      for (const { id } of nodes) this.nodes.delete(id)
-      await Promise.all(nodes.map((node) => node.stop()))
-      throw fault
-    }
   }
 
   /**
@@ -179,7 +156,7 @@ export class Host {
       trust: { ...trusts, refusal: history.refusal?.message ?? null },
       newestVersion: history.heard,
       openCalls: calls.openCalls,
-      starting: this.#starting.ids,
+      starting: this.#nodes.starting.ids,
       nodes: [...this.nodes.all].map((node) => node.status.snapshot),
     }
   }
@@ -223,15 +200,16 @@ export class Host {
   async #stop(budget: StopBudget): Promise<void> {
     const { inspection, journal, calls, outbox, statusReporter, observe, settings } = this.services
     this.#stopped = true
+    this.#nodes.stop()
     this.#cancelAsking()
     this.#cancelAnnounced()
     // Before anything is waited for: no node comes after those that are ended here.
-    const started = this.#starting.stop()
+    const started = this.#nodes.starting.stop()
     await budget.forLeaving(Promise.resolve(this.#announcements?.drain()))
-    const nodes = [...this.nodes.all, ...this.#starting.nodes]
+    const nodes = [...this.nodes.all, ...this.#nodes.starting.nodes]
     await budget.forLeaving(Promise.all([started, this.#leave(nodes, budget)]))
     if (budget.isLate) {
-      const busy = [...this.#starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
+      const busy = [...this.#nodes.starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
       const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
       observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
     }
@@ -305,32 +283,12 @@ export class Host {
       this.#askLater()
     })
   }
+}
 
-  /**
-   * So many in a turn, once what they all need is here: else all would go on in the one turn in
-   * which it arrives.
-   */
-  #learn(version: Version): void {
-    const { clock, settings } = this.services
-    const nodes = [...this.nodes.all]
-    const learnFrom = (first: number) => {
-      if (this.#stopped) return
-      for (const node of nodes.slice(first, first + settings.learnPerTurnMax)) if (!node.isEnding) node.learning.learn(version)
-      if (first + settings.learnPerTurnMax < nodes.length) clock.turn(() => learnFrom(first + settings.learnPerTurnMax))
-    }
-    if (nodes.length <= settings.learnPerTurnMax) learnFrom(0)
-    else void this.#fetch(version, nodes).then(() => learnFrom(0))
-  }
-
-  /**
-   * The upgrades up to `version`, as far as they concern a node of each service. Each node
-   * tries by itself what fails here.
-   */
-  async #fetch(version: Version, nodes: readonly Node[]): Promise<void> {
-    const { intake, classes } = this.services
-    try {
-      for (const [node] of Map.groupBy(nodes, ({ service }) => service).values())
-        await intake.upTo(version, node!.recordStore.record.newest, () => node!.recordStore.lineage(classes))
-    } catch {}
-  }
+/** Its nodes are those of the service's shards, wherever these are. */
+function checkOfNoShard(definition: NodeClass): void {
+  const { className, shards } = describeClass(definition)
+  if (shards === null) return
+  const advice = `use host.offer(${className}), and call the node: its first command makes it`
+  throw new Fault('config.invalid', `${className} is of a sharded service, whose nodes are not started by hand: ${advice}`)
 }

@@ -35,6 +35,8 @@ import { UpgradeQueue } from '../upgrade/upgradeQueue.js'
 
 @injectable()
 export class NodeServices {
+  readonly addressed = 'by node'
+
   constructor(
     @inject(tokens.transport) readonly transport: Transport,
     @inject(tokens.store) readonly store: StateStore,

@@ -168,8 +168,9 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
 
   // --- How they come in
 
-  receive(message: Message): void {
-    if (!this.isElsewhere) route(this, message, 'calls')
+  /** `arrivedMs`: when it has arrived, where that was before now. */
+  receive(message: Message, arrivedMs?: number): void {
+    if (!this.isElsewhere) route(this, message, 'calls', arrivedMs)
   }
 
   hear(message: Message): void {

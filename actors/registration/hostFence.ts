@@ -17,12 +17,13 @@ import type { Clock } from '../../core/ports/clock.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
+import type { Fence } from './fence.js'
 
 /** Asks the database for all nodes of this host, and stops those that run elsewhere. Never rejects. */
 export type AskForAll = () => Promise<void>
 
 @injectable()
-export class HostFence {
+export class HostFence implements Fence {
   /** A gap after which a lease may be over is always noticed: leases are renewed after each third. */
   readonly #stallMs: number
   #beatMs: number

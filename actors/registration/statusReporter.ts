@@ -64,7 +64,7 @@ export class StatusReporter {
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly observe: HostObserver,
     @inject(HostSession) private readonly session: HostSession,
-    @inject(HostFence) private readonly fence: HostFence,
+    @inject(HostFence) private readonly fence: Pick<HostFence, 'moment' | 'asked'>,
     @inject(NodesOfHost) private readonly running: NodesOfHost,
   ) {
     this.#epoch = new DatabaseEpoch({ clock, settings, session, lost: () => this.#lost() })

@@ -11,6 +11,8 @@ import { RecentEvents } from './recentEvents.js'
 /** Of its host, for listening. */
 export interface SubscriptionServices {
   readonly transport: Transport
+  /** Whether each node listens for its calls, or the owner of its shard for all of them. */
+  readonly addressed: 'by node' | 'by shard'
   readonly events: EventHub
   readonly settings: HostSettings
   readonly history: { readonly newest: Version; wasIntroduced(event: string, label: Version): boolean }
@@ -44,7 +46,8 @@ export class NodeSubscriptions {
   subjects(chain: ObjectChain | undefined): readonly string[] {
     const { node, service, event } = subjectsOf(this.services.settings.system)
     const events = chain === undefined ? [] : [...heardBy(chain)]
-    return [node(this.node.id), service(this.node.service), ...events.map(event)]
+    const own = this.services.addressed === 'by shard' ? [] : [node(this.node.id), service(this.node.service)]
+    return [...own, ...events.map(event)]
   }
 
   /** From now on it hears what any version of this chain hears. */
@@ -55,12 +58,14 @@ export class NodeSubscriptions {
   /** Listens for calls to this node. */
   open(): void {
     const { node } = subjectsOf(this.services.settings.system)
-    this.#direct ??= this.services.transport.subscribe(node(this.node.id), this.#receive)
+    if (this.services.addressed !== 'by shard')
+      this.#direct ??= this.services.transport.subscribe(node(this.node.id), this.#receive)
     this.services.events.attend(this.node)
   }
 
   /** Takes part in answering its service's calls. */
   joinService(): void {
+    if (this.services.addressed === 'by shard') return
     const { service } = subjectsOf(this.services.settings.system)
     this.#ofService ??= this.services.transport.subscribe(service(this.node.service), this.#receive, queue)
   }

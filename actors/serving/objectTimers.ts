@@ -45,6 +45,11 @@ export class ObjectTimers {
     this.#timers.delete(timer)
   }
 
+  /** How many are set, or will be. */
+  get size(): number {
+    return this.#timers.size
+  }
+
   stop(): void {
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

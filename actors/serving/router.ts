@@ -17,7 +17,7 @@ import type { HostSettings } from '../base/settings.js'
 import type { Listener } from '../calls/contacts.js'
 import { weightOf } from '../calls/messageWeight.js'
 import type { Outbox } from '../calls/outbox.js'
-import type { HostFence } from '../registration/hostFence.js'
+import type { Fence } from '../registration/fence.js'
 import { Answers } from './answers.js'
 import type { Backlog } from './backlog.js'
 import type { CallAdmission } from './callAdmission.js'
@@ -31,7 +31,7 @@ export interface RouterServices {
   readonly admission: CallAdmission
   readonly backlog: Backlog
   readonly clock: Clock
-  readonly fence: HostFence
+  readonly fence: Fence
   readonly outbox: Outbox
   readonly observe: HostObserver
   readonly settings: HostSettings
@@ -60,10 +60,10 @@ export interface RoutedNode extends Callee {
 /** The purpose of a subject: a right to publish events is no right to call. */
 export type SubjectPurpose = 'calls' | 'events'
 
-export function route(node: RoutedNode, message: Message, carries: SubjectPurpose): void {
+export function route(node: RoutedNode, message: Message, carries: SubjectPurpose, arrivedMs?: number): void {
   const { backlog, clock, fence, settings } = node.services
   const now = clock.monotonicMs()
-  if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs)
+  if (!fence.isClosed(now)) carry(node, message, carries, now, fence.lateMs + now - (arrivedMs ?? now))
   else if (fence.waiting < settings.fencedMessagesMax && backlog.hasRoom(message.caller, message.payload.length)) {
     const { lateMs } = fence
     backlog.add(message.caller, message.payload.length)

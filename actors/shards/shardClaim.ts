@@ -88,7 +88,7 @@ export class ShardClaim {
         const claimed = await this.#claim()
         if (claimed !== undefined) return claimed
       }
-      await sleep(clock, settings.shardLeaseMs / looksPerLease)
+      await sleep(clock, Math.min(settings.shardLeaseMs / looksPerLease, Math.max(1, this.#leftMs)))
     }
     return undefined
   }
@@ -121,10 +121,23 @@ export class ShardClaim {
     return true
   }
 
+  get #watchedMs(): number {
+    return this.services.clock.monotonicMs() - this.#sinceMs
+  }
+
+  /** How long it must be watched still, if nothing comes. */
+  get #leftMs(): number {
+    const { end, owner } = this.#tail
+    const { shardSuccessorMs, shardLeaseMs } = this.services.settings
+    const wholeMs = end.kind === 'release' ? shardSuccessorMs : (owner?.leaseMs ?? leaseMsMax)
+    const leftMs = wholeMs - this.#watchedMs
+    return leftMs > 0 ? leftMs : shardLeaseMs
+  }
+
   #isFree(): boolean {
     const { end, owner, successor } = this.#tail
-    const { clock, settings } = this.services
-    const watchedMs = clock.monotonicMs() - this.#sinceMs
+    const { settings } = this.services
+    const watchedMs = this.#watchedMs
     if (end.kind === undefined) return true
     if (end.kind === 'release')
       return successor === undefined || successor === this.claimer.hostId || watchedMs >= settings.shardSuccessorMs

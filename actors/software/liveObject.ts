@@ -76,6 +76,11 @@ export class LiveContext implements ObjectContext, Receiver {
     throw new Fault('protocol.not-here', `nobody calls node ${this.nodeId} now: read this.caller in the method that is called`)
   }
 
+  /** Whether it will be called by itself: it must not be discarded for want of calls. */
+  get hasTimers(): boolean {
+    return (this.#timers?.size ?? 0) > 0
+  }
+
   touch(): void {
     this.#around.state.touch(this.#slot)
   }

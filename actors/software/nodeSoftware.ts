@@ -109,6 +109,11 @@ export class NodeSoftware {
   }
 
   /** The object's `start()` or `stop()`, while it runs. */
+  /** Whether its object or an SO has set a timer. */
+  get hasTimers(): boolean {
+    return this.#object?.context.hasTimers === true || this.#simulations.some(({ context }) => context.hasTimers)
+  }
+
   get changeover(): RunningCall | undefined {
     return this.#changeover
   }

@@ -32,6 +32,10 @@ export const faultCodes = {
     retryable: true,
     means: 'nobody listens on the subject: the node is down, starting or draining',
   },
+  'unavailable.no-such-node': {
+    retryable: false,
+    means: 'the node of a sharded service does not exist, and a query makes none',
+  },
   'unavailable.disconnected': { retryable: true, means: 'the caller is not connected, so the call was not sent' },
   'unavailable.overloaded': { retryable: true, means: 'the mailbox, or the caller’s table of open calls, is full' },
   'unavailable.upgrading': { retryable: true, means: 'the node was upgrading and the deadline came before it served again' },

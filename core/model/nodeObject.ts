@@ -13,6 +13,7 @@ import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { isNeighbourClass, type NeighbourClass, type NeighbourUse, neighbourClass } from './neighbour.js'
+import { checkShards } from './shard.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
 /**
@@ -74,6 +75,11 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
    * (`@command({ allow: … })`). Left out: everybody.
    */
   static readonly allow?: Allow
+  /**
+   * The number of shards of its service, of which hosts that offer the service own some each. It never
+   * changes. Left out: a node lives on the host that starts it.
+   */
+  static readonly shards?: number
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
@@ -182,6 +188,7 @@ export type NodeClass = (abstract new (
   readonly calls?: ClassList
   readonly reentrant?: boolean
   readonly allow?: Allow
+  readonly shards?: number
   readonly publishes?: readonly EventType<any>[]
   initial(): object
 }
@@ -240,6 +247,8 @@ export interface ClassDescription {
   /** The classes of other systems that it declares to call. */
   readonly neighbours: readonly CalledNeighbour[]
   readonly isReentrant: boolean
+  /** Null: its nodes are their hosts'. */
+  readonly shards: number | null
   readonly publishes: readonly EventType<any>[]
   /** The events that it hears, by name. */
   readonly hears: ReadonlyMap<string, Hearing>
@@ -284,6 +293,7 @@ export function describeClass(definition: NodeClass): ClassDescription {
     callsServices: new Set([service, ...own.map(serviceOf)]),
     neighbours,
     isReentrant: definition.reentrant === true,
+    shards: checkShards(definition.shards, className),
     publishes,
     hears: hearingsOf(definition.prototype, className),
     definition,

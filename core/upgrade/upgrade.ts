@@ -230,12 +230,18 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     wrong(
       `the old class is of service ${old.service}, the new one of ${next.service}: give both "static override readonly service = '…'"`,
     )
+  if (old.shards !== next.shards)
+    wrong(`the old class has ${shardsText(old.shards)}, the new one ${shardsText(next.shards)}: a service keeps its shards`)
   checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)
   if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, wrong)
   if (upgrade.inverse !== null) checkInverse(upgrade, upgrade.inverse, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+function shardsText(shards: number | null): string {
+  return shards === null ? 'no shards' : `${shards} shards`
 }
 
 function checkInverse({ futureSO }: ClassUpgrade, inverse: MadeInverse, wrong: (message: string) => never): void {

@@ -10,6 +10,12 @@ import { isPublishable } from '../ports/transport.js'
 export interface Subjects {
   /** Calls to one node. */
   node(nodeId: string): string
+  /** Calls to a node of a sharded service: the owner of the shard listens for all its nodes. */
+  shard(service: string, shard: number, nodeId: string): string
+  /** All calls to nodes of one shard. */
+  wholeShard(service: string, shard: number): string
+  /** Hosts tell each other which shards they have, and which they would take. */
+  readonly offers: string
   /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
   service(service: string): string
   /** The beginning of all subjects of services. */
@@ -60,6 +66,9 @@ export function subjectsUnder(system: string): string {
 function allSubjects(prefix: string): Subjects {
   return {
     node: (nodeId) => `${prefix}.node.${token('a node id', nodeId)}`,
+    shard: (service, shard, nodeId) => `${prefix}.shard.${token('a service', service)}.${shard}.${token('a node id', nodeId)}`,
+    wholeShard: (service, shard) => `${prefix}.shard.${token('a service', service)}.${shard}.*`,
+    offers: `${prefix}.offers`,
     service: (service) => `${prefix}.service.${token('a service', service)}`,
     services: `${prefix}.service.`,
     event: (name) => `${prefix}.event.${token('an event', name)}`,

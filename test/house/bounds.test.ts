@@ -18,6 +18,24 @@ type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles'
 
 /** The file under test/actors, and the title there. */
 const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {
+  shardLeaseMs: [
+    'shardOwner',
+    'H5: an owner that lives keeps its shard, however long it says nothing; one that dies is followed after its lease',
+  ],
+  shardGuardMs: ['shardOwner', 'H4: nothing may leave in the guard’s time before the lease ends'],
+  shardSuccessorMs: ['shardOwner', 'H9: a shard that is left to a host is left to it for a while, then to anybody'],
+  shardOfferMs: [
+    'shardedServices',
+    'a host is killed for good: its nodes answer elsewhere after its lease, with all that was acknowledged',
+  ],
+  shardSettleMs: ['shardedServices', 'shards are spread over the hosts that offer the service, and move to one that joins'],
+  shardMovesMax: ['shardedServices', 'shards are spread over the hosts that offer the service, and move to one that joins'],
+  snapshotBytesMin: [
+    'shardOwner',
+    'H8: the log is cut off behind snapshots, and the state is whole on a host that has none of it',
+  ],
+  sleepAfterMs: ['shardedServices', 'a node that nobody calls falls asleep, and a call wakes it with its state'],
+  wakingMax: ['shardedServices', 'an upgrade wakes so many sleeping nodes of a shard at once'],
   rewindReportMax: ['rewind', 'a report has so many differences, and counts the others'],
   mailboxCallsMax: ['calls', 'a full mailbox refuses with unavailable.overloaded, and the refused call is carried out later'],
   waitingBytesMax: ['backlog', 'a caller with a name takes no more than its part, and all together no more than there is'],

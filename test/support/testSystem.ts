@@ -38,6 +38,7 @@ import {
   memoryStore,
   memoryTransport,
 } from '../../transports/memory/index.js'
+import { type MemoryShardClient, type MemoryShardLogs, memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { systemRandom } from '../../transports/systemRandom.js'
 import type { UdbFactory } from '../../transports/udbFactory.js'
 import { until } from './eventually.js'
@@ -106,6 +107,7 @@ export class TestSystem {
   readonly broker: MemoryBroker
   readonly udb: MemoryDatabaseFactory
   readonly repository: MemoryRepository = memoryRepository()
+  readonly shardLogs: MemoryShardLogs
   private readonly isOwnClock: boolean
   private readonly isOfLevel: boolean
   /** The upgrade database as an operator sees it. */
@@ -129,6 +131,7 @@ export class TestSystem {
     this.clock = clock ?? new VirtualClock()
     this.broker = new MemoryBroker({ clock: this.clock, random: systemRandom })
     this.name = name
+    this.shardLogs = memoryShardLogs({ clock: this.clock })
     this.udb = level === undefined ? memoryDatabase() : { ...memoryDatabase(), level }
     const told = typeof trust === 'function' ? trust(name) : trust
     this.trust = { ...more, trust: told ?? 'nobody' }
@@ -241,6 +244,7 @@ export class TestHost {
     readonly transport: MemoryTransport,
     private readonly processFault: ProcessFault,
     readonly events: readonly HostEvent[],
+    private readonly logs: MemoryShardClient,
   ) {}
 
   static async start(
@@ -261,6 +265,7 @@ export class TestHost {
     }
     let transport!: MemoryTransport
     const events: HostEvent[] = []
+    const client = system.shardLogs.client(name)
     const running = await createHost({
       system: system.name,
       hostId: name,
@@ -275,6 +280,7 @@ export class TestHost {
         open: async (systemName, at) => mortal(await system.udb.open(systemName, at), processFault),
       },
       state,
+      shards: client,
       bundles: repository,
       clock,
       settings,
@@ -286,7 +292,7 @@ export class TestHost {
       ...namedAs(named, name),
       observe: (event) => void (processFault.dead || events.push(event)),
     })
-    return new TestHost(running, state, transport, processFault, events)
+    return new TestHost(running, state, transport, processFault, events, client)
   }
 
   get isDead(): boolean {
@@ -323,6 +329,10 @@ export class TestHost {
     return this.running.publish
   }
 
+  get offer(): RunningHost['offer'] {
+    return this.running.offer
+  }
+
   async stop(): Promise<void> {
     await this.running.stop()
     this.processFault.dead = true
@@ -332,6 +342,7 @@ export class TestHost {
   kill(): MemoryState {
     this.processFault.dead = true
     this.state.kill()
+    this.logs.abandon()
     this.transport.disconnect()
     return this.state
   }

@@ -8,11 +8,13 @@ import { systemClock } from '../systemClock.js'
 import { systemRandom } from '../systemRandom.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { memoryDatabase } from './memoryDatabase.js'
+import { type MemoryShardLogs, memoryShardLogs } from './memoryShardLogs.js'
 import { MemoryBroker, memoryTransport } from './memoryTransport.js'
 
 export interface EmbeddedServices {
   readonly transport: TransportFactory
   readonly database: UdbFactory
+  readonly shardLogs: MemoryShardLogs
   /** True for the first to enter. */
   enter(): boolean
   /** True for the last to leave: the world ends. */
@@ -36,6 +38,7 @@ function newServices(system: string): EmbeddedServices {
   return {
     transport: { connect: async (options) => memoryTransport(broker, options) },
     database: memoryDatabase(),
+    shardLogs: memoryShardLogs({ durability: 'none' }),
     enter: () => ++inside === 1,
     leave: () => {
       if (--inside > 0) return false

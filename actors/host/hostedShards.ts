@@ -1,0 +1,128 @@
+/** The sharded services that this host offers (core/model/shard.ts), and what it tells others of them. */
+import { inject, injectable } from 'tsyringe'
+import { Fault } from '../../core/base/fault.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import type { ShardLogs } from '../../core/ports/log.js'
+import type { StopBudget } from '../base/stopBudget.js'
+import { tokens } from '../base/tokens.js'
+import { HostSession } from '../registration/hostSession.js'
+import { NodeServices } from './nodeServices.js'
+import { OfferedService } from './offeredService.js'
+import { ShardHosts } from './shardHosts.js'
+import type { ShardHostServices } from './shardServices.js'
+
+export interface OfferOptions {
+  /** This host's share of the shards beside the others'; 1 by default. */
+  readonly capacity?: number
+}
+
+/** A shard on this host. */
+export interface ShardStatus {
+  readonly service: string
+  readonly shard: number
+  readonly term: number
+  readonly awake: number
+}
+
+interface OfferingServices extends ShardHostServices {
+  readonly observe: HostObserver
+}
+
+@injectable()
+export class HostedShards {
+  readonly #offered = new Map<string, OfferedService>()
+  readonly #hosts: ShardHosts
+  #isListening = false
+  #isStopped = false
+  #cancelRound: () => void = () => {}
+
+  constructor(
+    @inject(NodeServices) private readonly services: OfferingServices,
+    @inject(tokens.shardLogs) private readonly logs: ShardLogs | undefined,
+    @inject(HostSession) private readonly session: HostSession,
+  ) {
+    this.#hosts = new ShardHosts(services, session.now.id)
+    this.#hosts.asked.on(() => this.#tell())
+    services.history.newer.on((version) => {
+      for (const offered of this.#offered.values()) offered.reach(version)
+    })
+    services.history.ended.on(() => {
+      for (const offered of this.#offered.values()) offered.versionsOver()
+    })
+  }
+
+  get status(): readonly ShardStatus[] {
+    return [...this.#offered.values()].flatMap((offered) =>
+      offered.owned.map(({ shard, owned, awake }) => ({ service: offered.name, shard, term: owned.term, awake })),
+    )
+  }
+
+  /**
+   * Makes this host a candidate for the shards of the class's service. Throws `config.invalid` for a class
+   * without shards, and where the host has no logs.
+   */
+  async offer(definition: NodeClass, { capacity = 1 }: OfferOptions = {}): Promise<void> {
+    const { className, service, shards } = describeClass(definition)
+    if (shards === null)
+      throw new Fault('config.invalid', `${className} is of no sharded service: give it "static override readonly shards = 64"`)
+    if (this.logs === undefined)
+      throw new Fault('config.invalid', `${className} needs logs for its shards: start the host with "shards: jetStream(…)"`)
+    if (!(capacity > 0 && capacity <= 1e6)) throw new Fault('config.invalid', 'capacity is a number above 0')
+    if (this.#offered.has(service)) throw new Fault('config.invalid', `this host offers service ${service} already`)
+    const { classes, clock, settings } = this.services
+    classes.register(definition)
+    checkDeclaredCalls(definition)
+    await classes.know(definition)
+    // The next start of this host must know that this one is over.
+    await this.session.begin()
+    const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
+    const offered = new OfferedService(definition, capacity, this.services, this.logs, this.#hosts, me)
+    this.#offered.set(service, offered)
+    this.#hosts.listen()
+    this.#tell(true)
+    clock.after(settings.shardSettleMs, () => {
+      if (this.#isStopped) return
+      offered.round()
+      this.#begin()
+    })
+  }
+
+  /** Leaves all shards to others. */
+  async stop(budget: StopBudget): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    this.#cancelRound()
+    if (this.#offered.size === 0) return
+    this.#hosts.tell(
+      [...this.#offered.values()].map(({ offer }) => offer),
+      { isLeaving: true },
+    )
+    await Promise.all([...this.#offered.values()].map((offered) => offered.stop(budget)))
+    this.#hosts.tell([], { isLeaving: true })
+    this.#hosts.close()
+  }
+
+  #begin(): void {
+    if (this.#isListening) return
+    this.#isListening = true
+    this.#roundLater()
+  }
+
+  #roundLater(): void {
+    const { clock, settings } = this.services
+    this.#cancelRound = clock.after(settings.shardOfferMs, () => {
+      for (const offered of this.#offered.values()) offered.round()
+      this.#tell()
+      this.#roundLater()
+    })
+  }
+
+  #tell(asks = false): void {
+    if (this.#isStopped) return
+    this.#hosts.tell(
+      [...this.#offered.values()].map(({ offer }) => offer),
+      { asks },
+    )
+  }
+}

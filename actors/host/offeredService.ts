@@ -1,0 +1,198 @@
+/**
+ * A sharded service that this host offers: which of its shards it has, claims, or leaves to others. Each
+ * shard goes to the host that rendezvous hashing prefers among those that are there.
+ */
+import { isFault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { movesFrom, ranked } from '../../core/model/shard.js'
+import type { ServiceOffer } from '../../core/model/shardOffer.js'
+import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
+import { storeUnder } from '../../core/store/storeUnder.js'
+import { StopBudget } from '../base/stopBudget.js'
+import { OwnedShard } from '../shards/ownedShard.js'
+import { ShardCache } from '../shards/shardCache.js'
+import { ShardClaim } from '../shards/shardClaim.js'
+import { Shard } from './shard.js'
+import type { ShardHosts } from './shardHosts.js'
+import { type ShardHostServices, shardServices } from './shardServices.js'
+
+/** This start of this host, as claims name it. */
+export interface ClaimingHost {
+  readonly owner: string
+  hasEnded(owner: string): boolean
+}
+
+/**
+ * - `elsewhere`: another has it, or is to have it. `opening`: its log is being opened.
+ * - `claiming`: its log is watched, until it is free.
+ * - `restoring`, `owned`, `leaving`: it is this host's.
+ * - `failed`: its log can't be used; an operator is told why.
+ */
+type Hosted =
+  | { readonly state: 'elsewhere' | 'opening' }
+  | { readonly state: 'claiming'; readonly claim: ShardClaim; readonly sinceMs: number }
+  | { readonly state: 'restoring'; readonly owned: OwnedShard }
+  | { readonly state: 'owned' | 'leaving'; readonly shard: Shard }
+  | { readonly state: 'failed'; readonly reason: string }
+
+const elsewhere: Hosted = { state: 'elsewhere' }
+
+export class OfferedService {
+  readonly name: string
+  readonly shards: number
+  readonly #hosted = new Map<number, Hosted>()
+  readonly #logs = new Map<number, ShardLog>()
+  #isStopped = false
+
+  constructor(
+    private readonly definition: NodeClass,
+    readonly capacity: number,
+    private readonly services: ShardHostServices,
+    private readonly logs: ShardLogs,
+    private readonly hosts: ShardHosts,
+    private readonly me: ClaimingHost,
+  ) {
+    const { service, shards } = describeClass(definition)
+    this.name = service
+    this.shards = shards!
+  }
+
+  /** The shards that this host has. */
+  get owned(): readonly Shard[] {
+    return [...this.#hosted.values()].flatMap((hosted) => (hosted.state === 'owned' ? [hosted.shard] : []))
+  }
+
+  get offer(): ServiceOffer {
+    return { service: this.name, shards: this.shards, capacity: this.capacity, owned: this.#ownedNumbers }
+  }
+
+  get failed(): readonly { readonly shard: number; readonly reason: string }[] {
+    return [...this.#hosted].flatMap(([shard, hosted]) => (hosted.state === 'failed' ? [{ shard, reason: hosted.reason }] : []))
+  }
+
+  get #ownedNumbers(): readonly number[] {
+    return [...this.#hosted].flatMap(([number, { state }]) => (state === 'restoring' || state === 'owned' ? [number] : []))
+  }
+
+  /** Looks at all shards: takes what is free and its own, gives away what is too much. */
+  round(): void {
+    if (this.#isStopped) return
+    for (let shard = 0; shard < this.shards; shard++) {
+      const hosted = this.#hosted.get(shard) ?? elsewhere
+      const owner = this.hosts.ownerOf(this.name, shard)
+      if (hosted.state === 'claiming' && owner !== undefined) this.#stopClaim(shard, hosted.claim)
+      else if (hosted.state === 'elsewhere' && owner === undefined) void this.#claim(shard)
+    }
+    this.#rebalance()
+  }
+
+  reach(version: Version): void {
+    for (const shard of this.owned) shard.reach(version)
+  }
+
+  versionsOver(): void {
+    for (const shard of this.owned) shard.versionsOver()
+  }
+
+  /** Leaves all shards to others. */
+  async stop(budget: StopBudget): Promise<void> {
+    this.#isStopped = true
+    const leaving: Promise<void>[] = []
+    for (const [number, hosted] of this.#hosted) {
+      if (hosted.state === 'claiming') this.#stopClaim(number, hosted.claim)
+      else if (hosted.state === 'owned') leaving.push(this.#handOver(number, hosted.shard, this.#next(number), budget))
+      else if (hosted.state === 'restoring') hosted.owned.end()
+    }
+    await Promise.all(leaving)
+    await budget.forClosing(Promise.all([...this.#logs.values()].map((log) => log.close().catch(() => {}))))
+  }
+
+  #stopClaim(shard: number, claim: ShardClaim): void {
+    claim.stop()
+    this.#hosted.set(shard, elsewhere)
+  }
+
+  /** The host that is to have it after this one. */
+  #next(shard: number): string | null {
+    return ranked(this.name, shard, this.hosts.candidates(this.name, undefined))[0]?.hostId ?? null
+  }
+
+  /** The preferred host claims at once, the next one after it a while later. */
+  #isWanted(shard: number, sinceMs: number): boolean {
+    const { clock, settings } = this.services
+    if (this.hosts.ownerOf(this.name, shard) !== undefined) return false
+    const rank = ranked(this.name, shard, this.hosts.candidates(this.name, this.capacity)).findIndex(
+      ({ hostId }) => hostId === settings.hostId,
+    )
+    return clock.monotonicMs() - sinceMs >= rank * settings.shardSuccessorMs
+  }
+
+  async #claim(number: number): Promise<void> {
+    const { services, name } = this
+    const { settings, clock, store } = services
+    const title = `shard ${number} of ${name}`
+    const sinceMs = clock.monotonicMs()
+    this.#hosted.set(number, { state: 'opening' })
+    try {
+      const log = this.#logs.get(number) ?? (await this.logs.open(name, number))
+      this.#logs.set(number, log)
+      if (this.#isStopped) return
+      const cache = new ShardCache(`shard-${name}-${number}`, storeUnder(store, `shard/${name}/${number}/`))
+      const { me } = this
+      const claimer = {
+        ...{ owner: me.owner, hostId: settings.hostId, hasEnded: (owner: string) => me.hasEnded(owner) },
+        isWanted: () => this.#isWanted(number, sinceMs),
+      }
+      const claim = new ShardClaim(log, title, claimer, cache.held?.end.number, services)
+      this.#hosted.set(number, { state: 'claiming', claim, sinceMs })
+      const claimed = await claim.run()
+      if (claimed === undefined) return
+      const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
+      owned.lost.on(() => this.#hosted.set(number, elsewhere))
+      this.#hosted.set(number, { state: 'restoring', owned })
+      await owned.restore()
+      const hosted = this.#hosted.get(number)
+      if (this.#isStopped || hosted?.state !== 'restoring' || hosted.owned !== owned) return owned.end()
+      // Its state tells which starts of hosts have had it before.
+      const shard = new Shard(owned, number, this.definition, shardServices(services, owned.store, owned.lease))
+      this.#hosted.set(number, { state: 'owned', shard })
+      shard.open()
+    } catch (error) {
+      this.#failed(number, title, error)
+    }
+  }
+
+  #failed(number: number, title: string, error: unknown): void {
+    const hosted = this.#hosted.get(number)
+    if (hosted?.state === 'restoring') hosted.owned.end()
+    if (this.#isStopped) return
+    const reason = error instanceof Error ? error.message : String(error)
+    this.services.observe({ type: 'warning', message: `${title} can't be run here: ${reason}`, error })
+    // A fault that nobody can mend from here is not met again before the host starts anew.
+    const isFinal = isFault(error) && error.code.startsWith('config.')
+    this.#hosted.set(number, isFinal ? { state: 'failed', reason } : elsewhere)
+  }
+
+  async #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
+    this.#hosted.set(number, { state: 'leaving', shard })
+    await shard.handOver(to, budget)
+    const hosted = this.#hosted.get(number)
+    if (hosted?.state === 'leaving' && hosted.shard === shard) this.#hosted.set(number, elsewhere)
+  }
+
+  #rebalance(): void {
+    const { clock, settings } = this.services
+    const leaving = [...this.#hosted.values()].filter(({ state }) => state === 'leaving').length
+    const most = settings.shardMovesMax - leaving
+    if (most <= 0) return
+    const owned = this.#ownedNumbers.filter((number) => this.#hosted.get(number)?.state === 'owned')
+    const candidates = this.hosts.candidates(this.name, this.capacity)
+    for (const [number, to] of movesFrom(this.name, this.shards, settings.hostId, owned, candidates, most)) {
+      const hosted = this.#hosted.get(number)
+      if (hosted?.state !== 'owned') continue
+      const budget = new StopBudget(clock, settings.leaveMs)
+      void this.#handOver(number, hosted.shard, to, budget).finally(() => budget.end())
+    }
+  }
+}

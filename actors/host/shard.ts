@@ -1,0 +1,367 @@
+/**
+ * A shard on its owner: its nodes, of which most are asleep. A node is asleep while it has a state and no
+ * object in memory. A call wakes it; a command makes one that has never been.
+ */
+import { Fault, toFault } from '../../core/base/fault.js'
+import { isName, type Version } from '../../core/base/ids.js'
+import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { checkRecord, keys } from '../../core/model/nodeRecord.js'
+import { shardOf } from '../../core/model/shard.js'
+import type { Message, Subscription } from '../../core/ports/transport.js'
+import { decode, encodeRefusal, unpack } from '../../core/wire/codec.js'
+import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { isInbox, subjectsOf } from '../../core/wire/subjects.js'
+import type { StopBudget } from '../base/stopBudget.js'
+import { sleep } from '../base/timeouts.js'
+import type { Node } from '../node/node.js'
+import { startNode } from '../node/nodeStart.js'
+import type { OwnedShard } from '../shards/ownedShard.js'
+import { NodeSet } from './nodeSet.js'
+import type { ShardServices } from './shardServices.js'
+
+export interface ShardSettings {
+  /** A node without calls falls asleep after so long. */
+  readonly sleepAfterMs: number
+  /** Nodes of one shard that an upgrade or a take-over wakes at once. */
+  readonly wakingMax: number
+}
+
+interface Arrived {
+  readonly message: Message
+  readonly ms: number
+}
+
+/** A node that is on its way to be awake, or to be asleep. */
+interface Turning {
+  readonly arrived: Arrived[]
+}
+
+/** Looks for nodes without calls, in the time after which they fall asleep. */
+const looksPerSleep = 4
+/** Records that are looked at in one turn of the loop. */
+const recordsPerTurn = 500
+/** A node that an upgrade has woken is waited for so long before the next one is. */
+const passingMsMax = 5_000
+const pollMs = 50
+
+export class Shard {
+  readonly nodes: NodeSet
+  readonly #service: string
+  readonly #shards: number
+  readonly #subject: string
+  readonly #prefix: string
+  readonly #turning = new Map<string, Turning>()
+  readonly #calledMs = new Map<string, number>()
+  #arrivedMessages = 0
+  #subscription: Subscription | undefined
+  #isLeaving = false
+  #isOver = false
+  #reached: Version = -1
+  #isReaching = false
+  #cancelLook: () => void = () => {}
+
+  constructor(
+    readonly owned: OwnedShard,
+    readonly shard: number,
+    private readonly definition: NodeClass,
+    private readonly services: ShardServices,
+  ) {
+    const { service, shards } = describeClass(definition)
+    this.#service = service
+    this.#shards = shards!
+    this.#subject = subjectsOf(services.settings.system).wholeShard(service, shard)
+    this.#prefix = this.#subject.slice(0, -1)
+    this.nodes = new NodeSet(services, services.running)
+    owned.lost.on(() => this.#taken())
+    owned.lapses.on(() => this.#listenNot())
+    owned.renewals.on(() => this.#listen())
+  }
+
+  /** Its state is here: it serves. */
+  open(): void {
+    this.#listen()
+    this.#lookLater()
+    this.reach(this.services.history.heard)
+  }
+
+  get awake(): number {
+    return this.nodes.running.byId.size
+  }
+
+  #listen(): void {
+    if (this.#isLeaving || this.#isOver) return
+    this.#subscription ??= this.services.transport.subscribe(this.#subject, (message) => this.#receive(message))
+  }
+
+  /** H4. An owner without a lease is no responder. */
+  #listenNot(): void {
+    this.#subscription?.unsubscribe()
+    this.#subscription = undefined
+  }
+
+  // --- Calls
+
+  #receive(message: Message): void {
+    if (this.#isOver) return
+    const nodeId = message.subject.slice(this.#prefix.length)
+    const { clock } = this.services
+    const node = this.nodes.running.get(nodeId)
+    if (node !== undefined && !this.#turning.has(nodeId)) {
+      this.#calledMs.set(nodeId, clock.monotonicMs())
+      node.receiving.receive(message)
+      return
+    }
+    try {
+      this.#wait(nodeId, { message, ms: clock.monotonicMs() })
+    } catch (error) {
+      this.#refuse(nodeId, message, toFault(error, 'protocol.bad-envelope'))
+    }
+  }
+
+  /** Throws why it can't. */
+  #wait(nodeId: string, arrived: Arrived): void {
+    const { backlog, settings } = this.services
+    const { message } = arrived
+    if (!isName(nodeId) || shardOf(nodeId, this.#shards) !== this.shard)
+      throw new Fault('protocol.bad-arguments', `node ${nodeId} is not of shard ${this.shard} of ${this.#service}`)
+    const turning = this.#turning.get(nodeId)
+    if (turning === undefined && !this.#exists(nodeId)) this.#checkBears(nodeId, message)
+    if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
+      throw new Fault('unavailable.overloaded', `${this.#arrivedMessages} messages wait for sleeping nodes already`)
+    this.#arrivedMessages++
+    backlog.add(message.caller, message.payload.length)
+    if (turning !== undefined) turning.arrived.push(arrived)
+    else void this.#wake(nodeId, [arrived])
+  }
+
+  #exists(nodeId: string): boolean {
+    return this.services.journal.get(keys.record(nodeId)) !== undefined
+  }
+
+  /** A query of a node that does not exist makes none. */
+  #checkBears(nodeId: string, { payload }: Message): void {
+    const envelopes = decode(payload).filter(
+      (envelope): envelope is CallEnvelope => envelope.kind === kinds.call || envelope.kind === kinds.send,
+    )
+    const isBorn = envelopes.some((envelope) => this.#isCommand(nodeId, envelope))
+    if (!isBorn) throw new Fault('unavailable.no-such-node', `there is no node ${nodeId} in service ${this.#service}`, { nodeId })
+  }
+
+  /** By the class of the version that the caller speaks of. Before that is here, what is new is a command. */
+  #isCommand(nodeId: string, { label, method }: CallEnvelope): boolean {
+    const { classes, settings } = this.services
+    const { className, methods } = describeClass(this.definition)
+    try {
+      const lineage = classes.lineage(className, { nodeId, facts: settings.facts })
+      return describeClass(classes.definitionAt(lineage, label)).methods.get(method) === 'command'
+    } catch {
+      return methods.get(method) !== 'query'
+    }
+  }
+
+  #refuse(nodeId: string, message: Message, fault: Fault): void {
+    const { outbox, observe, history, transport } = this.services
+    const { replyTo, payload, subject } = message
+    if (replyTo === undefined || !isInbox(replyTo)) {
+      observe({ type: 'deadLetter', subject, fault })
+      return
+    }
+    const { className } = describeClass(this.definition)
+    const replier = { node: isName(nodeId) ? nodeId : 'unknown', className, version: history.newest }
+    try {
+      outbox.add(replyTo, encodeRefusal(payload, fault, replier, transport.payloadBytesMax))
+    } catch (error) {
+      observe({ type: 'warning', message: `${this.owned.name}: a reply could not be sent`, error })
+    }
+  }
+
+  // --- Waking and falling asleep
+
+  /** Resolves with the node when it serves; with undefined, and what has arrived is refused, if it can't. */
+  async #wake(nodeId: string, arrived: Arrived[]): Promise<Node | undefined> {
+    const turning = { arrived }
+    this.#turning.set(nodeId, turning)
+    try {
+      const { starting } = this.nodes
+      const node = await starting.run(nodeId, (start) => startNode(this.services, this.definition, nodeId, start))
+      await this.nodes.begin([node], async () => {})
+      this.#calledMs.set(nodeId, this.services.clock.monotonicMs())
+      this.#turning.delete(nodeId)
+      for (const each of this.#leave(turning)) node.receiving.receive(each.message, each.ms)
+      return node
+    } catch (error) {
+      this.#turning.delete(nodeId)
+      // Another has the shard: it answers.
+      if (this.#isOver) {
+        this.#leave(turning)
+        return undefined
+      }
+      const cause = toFault(error, 'unavailable.stopped')
+      const fault = new Fault('unavailable.stopped', `node ${nodeId} could not be woken: ${cause.message}`, cause.details, {
+        cause,
+      })
+      for (const { message } of this.#leave(turning)) this.#refuse(nodeId, message, fault)
+      this.services.observe({ type: 'nodeFailed', nodeId, error })
+      return undefined
+    }
+  }
+
+  /** All that has waited waits no more. */
+  #leave({ arrived }: Turning): Arrived[] {
+    const all = arrived.splice(0)
+    this.#arrivedMessages -= all.length
+    for (const { message } of all) this.services.backlog.remove(message.caller, message.payload.length)
+    return all
+  }
+
+  async #fallAsleep(node: Node): Promise<void> {
+    const turning: Turning = { arrived: [] }
+    this.#turning.set(node.id, turning)
+    await node.stop()
+    this.nodes.running.delete(node.id)
+    this.#calledMs.delete(node.id)
+    this.#turning.delete(node.id)
+    if (turning.arrived.length > 0 && !this.#isOver) await this.#wake(node.id, turning.arrived)
+    else this.#leave(turning)
+  }
+
+  #lookLater(): void {
+    const { clock, settings } = this.services
+    this.#cancelLook = clock.after(settings.sleepAfterMs / looksPerSleep, () => {
+      if (this.#isLeaving || this.#isOver) return
+      for (const node of this.nodes.running.all) if (this.#isDrowsy(node)) void this.#fallAsleep(node)
+      this.#lookLater()
+    })
+  }
+
+  /** Nothing of it would be missed. */
+  #isDrowsy(node: Node): boolean {
+    const { clock, settings, history } = this.services
+    const { record } = node.recordStore
+    const calledMs = this.#calledMs.get(node.id) ?? 0
+    return (
+      clock.monotonicMs() - calledMs >= settings.sleepAfterMs &&
+      !this.#turning.has(node.id) &&
+      node.life.state === 'serving' &&
+      node.phase === 'current' &&
+      node.mailbox.isIdle &&
+      node.state.isCommitted &&
+      record.generation.lazy === undefined &&
+      record.newest >= history.heard &&
+      record.generation.version === record.newest &&
+      !node.software.hasTimers &&
+      !(node.software.hasChain && node.software.chain.links.some(({ hears }) => hears.size > 0))
+    )
+  }
+
+  // --- Upgrades
+
+  versionsOver(): void {
+    this.nodes.versionsOver()
+  }
+
+  /** Nodes that are awake learn of it, and those that are asleep are woken in passing, a few at a time. */
+  reach(version: Version): void {
+    if (version > this.#reached) {
+      this.#reached = version
+      if (this.awake > 0) this.nodes.learn(version)
+    }
+    if (!this.#isReaching) void this.#reachAll()
+  }
+
+  async #reachAll(): Promise<void> {
+    this.#isReaching = true
+    try {
+      for (let done = -1; done < this.#reached && !this.#isLeaving && !this.#isOver; ) {
+        const goal = this.#reached
+        await this.#reachSleepers(goal)
+        done = goal
+      }
+    } catch (error) {
+      if (!this.#isOver)
+        this.services.observe({ type: 'warning', message: `${this.owned.name}: its nodes could not be looked at`, error })
+    } finally {
+      this.#isReaching = false
+    }
+  }
+
+  async #reachSleepers(goal: Version): Promise<void> {
+    const { journal, clock, settings } = this.services
+    const waking = new Set<Promise<unknown>>()
+    let looked = 0
+    for (const [, bytes] of journal.range(...keys.allRecords)) {
+      const { nodeId, upgrade, newest, generation } = checkRecord(unpack(bytes))
+      const isBehind = upgrade !== null || newest < goal || generation.version < goal || generation.lazy !== undefined
+      if (isBehind && !this.nodes.has(nodeId) && !this.#turning.has(nodeId)) {
+        const woken = this.#pass(nodeId, goal).finally(() => waking.delete(woken))
+        waking.add(woken)
+        if (waking.size >= settings.wakingMax) await Promise.race(waking)
+      }
+      if (++looked % recordsPerTurn === 0) await new Promise<void>((resolve) => clock.turn(resolve))
+      if (this.#isLeaving || this.#isOver) break
+    }
+    await Promise.all(waking)
+  }
+
+  /** Wakes it; resolves when it has gone on, or takes long. */
+  async #pass(nodeId: string, goal: Version): Promise<void> {
+    const { clock } = this.services
+    const node = await this.#wake(nodeId, [])
+    if (node === undefined) return
+    const untilMs = clock.monotonicMs() + passingMsMax
+    while (!this.#isOver && !this.#isLeaving && clock.monotonicMs() < untilMs) {
+      if (node.phase === 'current' && node.version >= goal) return
+      await sleep(clock, pollMs)
+    }
+  }
+
+  // --- Its end here
+
+  /**
+   * H9. Calls that are on their way arrive, running calls end, everything is committed; then it is left to
+   * others, and to `to` first.
+   */
+  async handOver(to: string | null, budget: StopBudget): Promise<void> {
+    if (this.#isLeaving || this.#isOver) return
+    this.#isLeaving = true
+    this.#cancelLook()
+    const { journal, outbox, statusReporter } = this.services
+    await budget.forLeaving(Promise.resolve(this.#subscription?.drain()))
+    this.#subscription = undefined
+    while (!budget.isLate && this.#turning.size > 0) await budget.forLeaving(sleep(this.services.clock, 1))
+    const nodes = [...this.nodes.running.all]
+    for (const node of nodes) await budget.forLeaving(node.mailbox.whenIdle())
+    await budget.forLeaving(Promise.all(nodes.map((node) => node.leave())))
+    this.nodes.stop()
+    await budget.forLeaving(this.nodes.starting.stop())
+    await Promise.all(nodes.map((node) => node.stop(budget)))
+    await budget.forClosing(journal.idle())
+    outbox.flush()
+    journal.close()
+    await budget.forClosing(statusReporter.stop())
+    await budget.forClosing(this.owned.release(to))
+    this.#end()
+  }
+
+  /** Another has the shard: nothing that is here is told to anybody. */
+  #taken(): void {
+    if (this.#isOver) return
+    const nodes = [...this.nodes.running.all, ...this.nodes.starting.nodes]
+    for (const node of nodes) node.leaveToOthers(0)
+    this.#end()
+    const { journal, statusReporter } = this.services
+    journal.close()
+    for (const turning of this.#turning.values()) this.#leave(turning)
+    void this.nodes.starting.stop()
+    for (const node of nodes) void node.stop()
+    void statusReporter.stop()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#cancelLook()
+    this.#listenNot()
+    this.nodes.stop()
+    this.nodes.running.clear()
+  }
+}

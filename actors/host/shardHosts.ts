@@ -1,0 +1,100 @@
+/**
+ * The hosts that offer sharded services, as they tell of themselves: who is there, and who has which shard. A
+ * host that is silent for two rounds is gone. That is a hint: the logs decide.
+ */
+import { toFault } from '../../core/base/fault.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { Candidate } from '../../core/model/shard.js'
+import { decodeOffer, encodeOffer, type HostOffer, type ServiceOffer } from '../../core/model/shardOffer.js'
+import type { Clock } from '../../core/ports/clock.js'
+import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
+import { Signal } from '../base/signal.js'
+
+/** Hosts that are remembered; one more is not heard. */
+const hostsMax = 10_000
+const silentRounds = 2
+
+export interface ShardHostsServices {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly observe: HostObserver
+  readonly settings: { readonly system: string; readonly hostId: string; readonly shardOfferMs: number }
+}
+
+interface Heard {
+  readonly offer: HostOffer
+  readonly ms: number
+}
+
+export class ShardHosts {
+  /** A host asks all to tell of themselves. */
+  readonly asked = new Signal()
+  readonly #others = new Map<string, Heard>()
+  #subscription: Subscription | undefined
+
+  constructor(
+    private readonly services: ShardHostsServices,
+    private readonly start: string,
+  ) {}
+
+  listen(): void {
+    const { transport, settings } = this.services
+    this.#subscription ??= transport.subscribe(subjectsOf(settings.system).offers, (message) => this.#hear(message))
+  }
+
+  tell(services: readonly ServiceOffer[], { isLeaving = false, asks = false } = {}): void {
+    const { transport, settings } = this.services
+    const offer = { hostId: settings.hostId, start: this.start, isLeaving, asks, services }
+    try {
+      transport.publish(subjectsOf(settings.system).offers, encodeOffer(offer))
+    } catch {
+      // The transport is away: the next round comes.
+    }
+  }
+
+  /** All that would take shards of this service, this host too if it offers any. */
+  candidates(service: string, own: number | undefined): readonly Candidate[] {
+    const others = [...this.#alive()].flatMap(({ hostId, isLeaving, services }) =>
+      isLeaving ? [] : services.flatMap((each) => (each.service === service ? [{ hostId, capacity: each.capacity }] : [])),
+    )
+    return own === undefined ? others : [...others, { hostId: this.services.settings.hostId, capacity: own }]
+  }
+
+  /** The other host that says that it has the shard. */
+  ownerOf(service: string, shard: number): string | undefined {
+    for (const { hostId, services } of this.#alive())
+      if (services.some((each) => each.service === service && each.owned.includes(shard))) return hostId
+    return undefined
+  }
+
+  close(): void {
+    this.#subscription?.unsubscribe()
+    this.#subscription = undefined
+  }
+
+  *#alive(): Iterable<HostOffer> {
+    const { clock, settings } = this.services
+    const sinceMs = clock.monotonicMs() - silentRounds * settings.shardOfferMs
+    for (const { offer, ms } of this.#others.values()) if (ms > sinceMs) yield offer
+  }
+
+  #hear(message: Message): void {
+    const { clock, observe, settings } = this.services
+    try {
+      const offer = decodeOffer(message.payload)
+      if (offer.hostId === settings.hostId) return
+      if (!this.#others.has(offer.hostId) && this.#others.size >= hostsMax) this.#forget()
+      if (this.#others.has(offer.hostId) || this.#others.size < hostsMax)
+        this.#others.set(offer.hostId, { offer, ms: clock.monotonicMs() })
+      if (offer.asks) this.asked.emit()
+    } catch (error) {
+      observe({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
+    }
+  }
+
+  #forget(): void {
+    const alive = new Set([...this.#alive()].map(({ hostId }) => hostId))
+    for (const hostId of this.#others.keys()) if (!alive.has(hostId)) this.#others.delete(hostId)
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The word of a host about the sharded services that it offers: which shards it has, and how many it would
+ * take. A hint for others on where shards go. The logs alone decide who has one.
+ */
+import { Fault } from '../base/fault.js'
+import { formats, isRead } from '../base/formats.js'
+import { isName } from '../base/ids.js'
+import { pack, unpack } from '../wire/codec.js'
+import { shardsMax } from './shard.js'
+
+export interface ServiceOffer {
+  readonly service: string
+  readonly shards: number
+  readonly capacity: number
+  /** The shards that the host has now. */
+  readonly owned: readonly number[]
+}
+
+export interface HostOffer {
+  readonly hostId: string
+  /** Of this start of the host. */
+  readonly start: string
+  /** It takes no more shards, and gives those away that it has. */
+  readonly isLeaving: boolean
+  /** It asks the others to tell of themselves now. */
+  readonly asks: boolean
+  readonly services: readonly ServiceOffer[]
+}
+
+const servicesMax = 1_000
+
+export function encodeOffer({ hostId, start, isLeaving, asks, services }: HostOffer): Uint8Array {
+  const told = services.map(({ service, shards, capacity, owned }) => [service, shards, capacity, owned])
+  return pack([formats.offer.newest, hostId, start, isLeaving, asks, told], 'the offer of a host')
+}
+
+/** Throws `protocol.bad-envelope`. */
+export function decodeOffer(bytes: Uint8Array): HostOffer {
+  const fields = read(bytes)
+  const [format, hostId, start, isLeaving, asks, services] = fields
+  const isWhole =
+    isRead(formats.offer, format) &&
+    isName(hostId) &&
+    isName(start) &&
+    typeof isLeaving === 'boolean' &&
+    typeof asks === 'boolean' &&
+    Array.isArray(services) &&
+    services.length <= servicesMax
+  if (!isWhole) throw bad()
+  return { hostId, start, isLeaving, asks, services: services.map(serviceOffer) }
+}
+
+function read(bytes: Uint8Array): readonly unknown[] {
+  try {
+    const value = unpack(bytes)
+    if (Array.isArray(value)) return value
+  } catch {}
+  throw bad()
+}
+
+function serviceOffer(value: unknown): ServiceOffer {
+  const [service, shards, capacity, owned] = Array.isArray(value) ? value : []
+  const isShard = (each: unknown) => Number.isInteger(each) && (each as number) >= 0 && (each as number) < shards
+  const isWhole =
+    isName(service) &&
+    Number.isInteger(shards) &&
+    shards >= 1 &&
+    shards <= shardsMax &&
+    typeof capacity === 'number' &&
+    capacity > 0 &&
+    capacity <= 1e6 &&
+    Array.isArray(owned) &&
+    owned.length <= shards &&
+    owned.every(isShard)
+  if (!isWhole) throw bad()
+  return { service, shards, capacity, owned }
+}
+
+function bad(): Fault {
+  return new Fault('protocol.bad-envelope', 'the message is not the offer of a host')
+}
