@@ -14,8 +14,9 @@ import { pause } from './pause/pause.js'
 import { rewind } from './rewind/rewind.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
+import { state } from './state/state.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, scale, memory, bundle]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle]
 
 const usage = `npm run bench [-- <bench>… | all | charts] [options]
 
