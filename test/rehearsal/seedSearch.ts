@@ -9,15 +9,20 @@ import type { Tamper } from '../../rehearsal/world/processEnvironment.js'
 import { play } from '../../rehearsal/world/world.js'
 import { withoutStacks } from '../support/withoutStacks.js'
 
-/** Plays the plans among which it shows until one fails, by a rule that says what was broken. */
+/**
+ * Plays the plans among which it shows until one fails, by a rule that says what was broken. The first plan
+ * is that of `firstSeed`, where it was found before: counted from seed 1 the first to show it may be far.
+ */
 export async function findsViolation(
   t: ExecutionContext,
   rules: readonly string[],
   tamper: Tamper,
   isAmong: (plan: Plan) => boolean = () => true,
+  firstSeed = 1,
 ): Promise<number> {
   let played = 0
-  for (let seed = 1; played < plansMax; seed++) {
+  for (const seed of seedsFrom(firstSeed)) {
+    if (played === plansMax) break
     const plan = planOf(seed)
     if (!isAmong(plan)) continue
     played++
@@ -32,6 +37,11 @@ export async function findsViolation(
 }
 
 const plansMax = 150
+
+function* seedsFrom(first: number): Iterable<number> {
+  yield first
+  for (let seed = 1; ; seed++) yield seed
+}
 
 /** The upgrades that are undone, each with its undo. */
 const undone = ({ upgrades }: Plan) => upgrades.filter((_, i) => upgrades[i + 1]?.undoes)

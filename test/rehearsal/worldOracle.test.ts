@@ -87,7 +87,7 @@ const hasty: Tamper = {
 }
 
 test.serial('replies that leave before their commit are found (C12)', async (t) => {
-  await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
+  await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits, 92)
 })
 
 /** Sends commands again when their answer takes long. */
@@ -173,7 +173,7 @@ test.serial('an upgrade that neither ends nor says why is found (C10)', async (t
 })
 
 test.serial('a failing plan is made smaller, and fails still', async (t) => {
-  const seed = await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits)
+  const seed = await findsViolation(t, ['C2', 'C3', 'C4', 'C12'], hasty, plans.crashingInCommits, 92)
   const plan = planOf(seed)
   const [violation] = (await play(plan, hasty)).violations
   const smaller = await shrink(plan, violation!.rule, hasty)

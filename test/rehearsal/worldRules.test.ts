@@ -18,7 +18,7 @@ test.serial('an undo that forgets the past-SO’s state is found (C7)', async (t
     ...more,
     transform: (now, _past, collections) => transform(now, {}, { ...collections, future: () => nothing }),
   }))
-  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoingDrops)
+  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoingDrops, 287)
 })
 
 test.serial('an undo that forgets what only the undone version knows is found (C5)', async (t) => {
@@ -27,7 +27,7 @@ test.serial('an undo that forgets what only the undone version knows is found (C
     future: (state, collections) =>
       future!({ ...state, lists: emptied(state.lists, []), counts: emptied(state.counts, 0) }, unread(collections)),
   }))
-  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoing)
+  await findsViolation(t, ['C2', 'C3'], forgetful, plans.undoing, 56)
 })
 
 function emptied(record: object, value: unknown): object {
@@ -70,7 +70,7 @@ test.serial('a hold that is not heeded is found', async (t) => {
 })
 
 test.serial('an undo that a pause holds is found (C10)', async (t) => {
-  await findsViolation(t, ['C10'], claimingAs({ isUndo: false }), plans.pausingUndos)
+  await findsViolation(t, ['C10'], claimingAs({ isUndo: false }), plans.pausingUndos, 275)
 })
 
 test.serial('a death that is declared while a node is down is found (C8)', async (t) => {
@@ -90,7 +90,7 @@ test.serial('a death that is declared while a node is down is found (C8)', async
       })
     },
   }
-  await findsViolation(t, ['C8'], hasty, plans.dying)
+  await findsViolation(t, ['C8'], hasty, plans.dying, 53)
 })
 
 test.serial('a death that takes effect at once is found (C8)', async (t) => {
@@ -110,7 +110,7 @@ test.serial('a node that comes back at a dead version and serves is found (C8)',
   const behind = Object.getOwnPropertyDescriptor(Node.prototype, 'isAtDeadVersion')!
   t.teardown(() => Object.defineProperty(Node.prototype, 'isAtDeadVersion', behind))
   Object.defineProperty(Node.prototype, 'isAtDeadVersion', { ...behind, get: () => false })
-  await findsViolation(t, ['C8'], {}, plans.dyingForTheForgotten)
+  await findsViolation(t, ['C8'], {}, plans.dyingForTheForgotten, 174)
 })
 
 test.serial('a final version that can be undone is found (C8)', async (t) => {
@@ -147,5 +147,5 @@ test.serial('an event that one of its hearers misses is found', async (t) => {
   EventHub.prototype.hear = function (hearer, names) {
     hear.call(this, hearer, ++hearers % 3 === 0 ? new Set() : names)
   }
-  await findsViolation(t, ['E1'], {}, plans.announcing)
+  await findsViolation(t, ['E1'], {}, plans.announcing, 54)
 })

@@ -15,6 +15,8 @@ interface Timer {
 const quietTurns = 4
 /** Where something always happens time passes all the same: so many turns of the loop take a millisecond. */
 const turnsPerMs = 20
+/** To ask what the process waits for takes as long as a turn: while something happens few turns do. */
+const turnsPerLook = 4
 /** A turn of the loop that took longer was held up by the machine. No limit of a few ms must end in it. */
 const turnMsMax = 2
 
@@ -28,6 +30,8 @@ export class VirtualClock implements Clock {
   #quiet = 0
   #turns = 0
   #realMs = performance.now()
+  #waitsForReal = false
+  #looks = 0
 
   constructor(startMs: number = Date.now()) {
     this.#nowMs = startMs
@@ -104,7 +108,9 @@ export class VirtualClock implements Clock {
     this.#quiet = this.#happened ? 0 : this.#quiet + 1
     this.#happened = false
     const [next] = this.#timers
-    if (waitsForReal()) {
+    // Time does not go on to the next timer before it is known.
+    if (this.#quiet >= quietTurns || ++this.#looks % turnsPerLook === 0) this.#waitsForReal = waitsForReal()
+    if (this.#waitsForReal) {
       const untilMs = this.#nowMs + Math.min(this.#realMs - sinceMs, turnMsMax)
       this.#goTo(untilMs)
       // Another timer is due before: the rest of the time passes in the next turn.
@@ -129,5 +135,6 @@ export class VirtualClock implements Clock {
 
 /** Whether a timer or a request for a file keeps this process. */
 function waitsForReal(): boolean {
-  return process.getActiveResourcesInfo().some((kind) => kind === 'Timeout' || kind.startsWith('FSReq'))
+  for (const kind of process.getActiveResourcesInfo()) if (kind === 'Timeout' || kind.startsWith('FSReq')) return true
+  return false
 }
