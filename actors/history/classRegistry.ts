@@ -86,7 +86,12 @@ export class ClassRegistry {
   /** The same as a step of a chain. */
   step(lineage: readonly string[], version: Version): Step {
     const classUpgrade = isConcerned(lineage, version) ? (this.classUpgrade(lineage, version) ?? 'rejected') : 'leavesAlone'
-    return { version, classUpgrade, undoes: classUpgrade === 'leavesAlone' ? null : this.history.undoes(version) }
+    return { version, classUpgrade, undoes: this.undoes(lineage, version) }
+  }
+
+  /** The version that an upgrade undoes, where it is one for a node with this lineage. */
+  undoes(lineage: readonly string[], version: Version): Version | null {
+    return isConcerned(lineage, version) ? this.history.undoes(version) : null
   }
 
   /** How the records of a slot are made; the upgrade that says so must be loaded. */

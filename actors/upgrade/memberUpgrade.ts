@@ -17,7 +17,7 @@ import type { GroupStepName, GroupUpgrade, Step } from './groupUpgrade.js'
 import type { NodeGroup } from './nodeGroup.js'
 import { NodeUpgrade } from './nodeUpgrade.js'
 import { drainedLate, type SharedMoments } from './objectChange.js'
-import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradingNode, undoesFor } from './upgradingNode.js'
 
 /** A record as it is to be, made when all are there. */
 export interface NextRecord {
@@ -268,15 +268,15 @@ export class MemberUpgrade extends NodeUpgrade {
   }
 
   async #skip(step: Step): Promise<void> {
-    const { node, target } = this
-    const { history, settings } = node.services
+    const { node } = this
+    const { settings } = node.services
     await node.whenRestarted()
     await step.meet('here', node, undefined)
     node.beginUpgrade()
     try {
       await this.#moments.close(settings.advanceTimeoutMs)
       await node.state.settled()
-      await this.#moments.commit(() => advanced(node.recordStore.record, this.undo, history.undoes(target)))
+      await this.#moments.commit(() => advanced(node.recordStore.record, this.undo, undoesFor(node)))
       node.software.rebuildChain()
       void sweepLeftRecordings(node)
     } catch (error) {

@@ -19,7 +19,7 @@ import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
 import { nodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
-import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradingNode, undoesFor } from './upgradingNode.js'
 
 /** How often an advance is made again whose commit failed. */
 const advanceTriesMax = 5
@@ -200,7 +200,7 @@ export class NodeUpgrade {
           const { record } = node.recordStore
           // Lost since a moment ago: the node restarts.
           if (record.newest < to) throw new Fault('unavailable.storage', 'a learned version could not be written')
-          node.recordStore.write(advanced(record, to, node.services.history.undoes(this.target)))
+          node.recordStore.write(advanced(record, to, undoesFor(node)))
           node.software.rebuildChain()
           given.advanced = true
         })

@@ -25,7 +25,7 @@ import type { RunningObject } from '../software/liveObject.js'
 import type { BatchNumber } from '../state/journal.js'
 import { copySlots, type GivenUp, runTransform, sweepStateSlots } from '../state/transformRun.js'
 import type { UpgradeAdmission } from './upgradeAdmission.js'
-import { classUpgradeOf, learn, type UpgradingNode } from './upgradingNode.js'
+import { classUpgradeOf, learn, type UpgradingNode, undoesFor } from './upgradingNode.js'
 
 /**
  * The moments of these steps that a node shares with the members of its group; alone, it goes through them by
@@ -152,7 +152,7 @@ export class ObjectChange {
   /** W2. The state of before the flip, with all that has been done since. */
   async #rewind(recording: Recording, given: GivenUp): Promise<Generation> {
     const { node } = this
-    const { clock, journal, settings, history, observe } = node.services
+    const { clock, journal, settings, observe } = node.services
     const { recordStore } = node
     const apart = keptApart(recordStore.record, recording)
     if (apart !== undefined) {
@@ -166,7 +166,7 @@ export class ObjectChange {
     this.#transformed = node.state.batch
     recordStore.considerNone()
     observe({ type: 'rewound', nodeId: node.id, version: this.target, replayed, differing })
-    return rewoundGeneration(recordStore.record, whole, history.undoes(recording.target))
+    return rewoundGeneration(recordStore.record, whole, undoesFor(node))
   }
 
   /** Builds the new object over the new generation and asks it; it sends nothing. */

@@ -6,6 +6,7 @@ import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { LazySlot } from '../../core/model/nodeRecord.js'
 import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
+import type { Undoes } from '../../core/upgrade/undo.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
@@ -81,6 +82,12 @@ export interface UpgradingNode extends ObjectEnvironment {
 export async function learn(node: UpgradingNode, to: Version): Promise<void> {
   await node.learning.prepare(to)
   await node.state.settled()
+}
+
+/** The version that an upgrade for this node undoes. */
+export function undoesFor(node: UpgradingNode): Undoes {
+  const { classes } = node.services
+  return (version) => classes.undoes(node.recordStore.lineage(classes), version)
 }
 
 /** The class upgrade to `target`, which concerns this node. */

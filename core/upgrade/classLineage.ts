@@ -10,7 +10,7 @@ import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { undoneBy } from './undo.js'
 
 /** Upgrades 1, 2, …, as far as classes go. */
-export type History = readonly Pick<Manifest, 'classUpgrades'>[]
+export type History = readonly (Pick<Manifest, 'classUpgrades'> & Partial<Pick<Manifest, 'undoes'>>)[]
 
 /** The class upgrade of this upgrade that concerns `className` on a node, if any. */
 export function concerning(
@@ -119,8 +119,21 @@ export function isNamed(history: History, className: string): boolean {
 /** The classes that nodes of the lineage can have at each version: one, or several of the same type. */
 export function classesAt(history: History, className: string): readonly ReadonlySet<string>[] {
   const classes: ReadonlySet<string>[] = [new Set([firstOf(history, className)])]
-  for (const { classUpgrades } of history) classes.push(upgraded(classes[classes.length - 1]!, classUpgrades))
+  for (const manifest of history) classes.push(classesAfter(classes, manifest))
   return classes
+}
+
+/**
+ * The classes after an upgrade, out of those at each version before it. An undo brings back those of before,
+ * also where what it undoes was for some nodes only.
+ */
+export function classesAfter(
+  classes: readonly ReadonlySet<string>[],
+  { undoes = null, classUpgrades }: History[number],
+): ReadonlySet<string> {
+  const before = classes[classes.length - 1]!
+  const isBack = undoes !== null && classUpgrades.some(({ oldClass }) => before.has(oldClass))
+  return isBack ? classes[undoes - 1]! : upgraded(before, classUpgrades)
 }
 
 /** The classes of a service after an upgrade. */

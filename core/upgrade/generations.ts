@@ -122,18 +122,23 @@ function keptWith(recording: Recording, of: Version): Recording | undefined {
 
 /**
  * "The node is unaffected and immediately advances its version number" (§3): the same state at a later
- * version, the next one or, past an upgrade that is undone, that of its undo. The SO that stood for the
- * skipped upgrade is the past-SO of the undo from now on.
+ * version, the next one or, past an upgrade that is undone, that of its undo. The SO that stood for each
+ * upgrade that is skipped with its undo is the past-SO of that undo from now on.
  *
- * @param undoes the version that the next one undoes
+ * @param undoes the version that an upgrade for this node undoes
  */
-export function advanced(record: NodeRecord, to: Version, undoes: Version | null): NodeRecord {
+export function advanced(record: NodeRecord, to: Version, undoes: Undoes): NodeRecord {
   const { generation } = record
-  const next = generation.version + 1
-  const stood = proxyVersion(next, undoes)
-  const { [stood]: state, ...kept } = generation.simulations
-  const isKept = to === next || state === undefined
-  const simulations = isKept ? generation.simulations : { ...kept, [to - 1]: state }
+  const simulations: Record<Version, StateSlot> = { ...generation.simulations }
+  for (let version = generation.version + 1; version <= to; version++) {
+    const undone = undoes(version)
+    if (undone === null || undone <= generation.version) continue
+    const stood = proxyVersion(undone, undoes(undone))
+    const state = simulations[stood]
+    if (state === undefined) continue
+    delete simulations[stood]
+    simulations[version - 1] = state
+  }
   return withoutPast({ ...record, upgrade: null, generation: { ...generation, version: to, simulations } })
 }
 
@@ -307,9 +312,9 @@ export function continued(record: NodeRecord, incarnation: number): NodeRecord {
  * The generation of a node that goes back: the kept one, with all operations replayed, as if it had passed
  * over the upgrade and its undo (`advanced`).
  *
- * @param undoes the version that `target` undoes itself
+ * @param undoes the version that an upgrade for this node undoes
  */
-export function rewoundGeneration(record: NodeRecord, { kept, target }: Recording, undoes: Version | null): Generation {
+export function rewoundGeneration(record: NodeRecord, { kept, target }: Recording, undoes: Undoes): Generation {
   const { generation } = advanced({ ...record, generation: kept }, target + 1, undoes)
   return { ...generation, number: record.generation.number + 1 }
 }

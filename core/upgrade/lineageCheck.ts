@@ -5,14 +5,14 @@ import type { Version } from '../base/ids.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import { eagerly } from '../schedules/eagerly.js'
 import { checkAgreement } from './agreement.js'
-import { classesAt, isHolding, isNamed, upgraded } from './classLineage.js'
+import { classesAfter, classesAt, isHolding, isNamed, upgraded } from './classLineage.js'
 import { undoDraft } from './draftManifest.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { takesBack, undoesIn } from './undo.js'
 import { laterObstacle } from './undoable.js'
 
 /** An upgrade on its way to be a version. */
-export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'>
+export type Candidate = Pick<Manifest, 'version' | 'bundle' | 'classUpgrades'> & Partial<Pick<Manifest, 'undoes'>>
 
 /**
  * All that is asked of an upgrade's classes before it is installed, or given back by a host after a loss.
@@ -76,7 +76,8 @@ export function checkLineage(
   service: string,
 ): void {
   const entries = manifest.classUpgrades.filter((entry) => entry.service === service)
-  const before = classesBefore(history, running, service)
+  const named = classesNamed(history, service)
+  const before = named?.at(-1) ?? (running.size === 0 ? undefined : running)
   const version = manifest.version - 1
   for (const { oldClass } of entries) {
     if (before === undefined || before.has(oldClass)) continue
@@ -86,7 +87,10 @@ export function checkLineage(
     throw new Fault('upgrade.invalid', `at version ${version} service ${service} has ${words(before)}, not ${oldClass}: ${why}`)
   }
   for (const entry of entries) checkHolding(entry)
-  const after = upgraded(before ?? new Set(entries.map(({ oldClass }) => oldClass)), entries)
+  const after =
+    named === undefined
+      ? upgraded(before ?? new Set(entries.map(({ oldClass }) => oldClass)), entries)
+      : classesAfter(named, { undoes: manifest.undoes ?? null, classUpgrades: entries })
   if (after.size === 1) return
   const types = typesOf([...history.flatMap(({ classUpgrades }) => classUpgrades), ...entries])
   const [first, ...others] = [...after]
@@ -129,14 +133,10 @@ export function checkUndo(
     )
 }
 
-function classesBefore(
-  history: readonly Manifest[],
-  running: ReadonlySet<string>,
-  service: string,
-): ReadonlySet<string> | undefined {
+/** The classes of a service at each version; undefined where the history does not name any. */
+function classesNamed(history: readonly Manifest[], service: string): readonly ReadonlySet<string>[] | undefined {
   const named = history.flatMap(({ classUpgrades }) => classUpgrades).find((entry) => entry.service === service)
-  if (named !== undefined) return classesAt(history, named.oldClass).at(-1)
-  return running.size === 0 ? undefined : running
+  return named && classesAt(history, named.oldClass)
 }
 
 /**

@@ -123,7 +123,7 @@ export class SystemRehearsal implements ViewedRehearsal {
       const target = version + 1
       if (target > this.#path.goal) return
       const entry = this.#path.entry(target, className, nodeId)
-      const undo = this.#path.undoOf(target)
+      const undo = this.#passedTo(nodeId, target)
       if (undo !== null) this.nodes.report(nodeId, { phase: 'current', target: null, version: undo })
       else if (!this.#isConcerned(nodeId, target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
       else if (!(await this.#upgrade(nodeId, target, entry))) return
@@ -135,11 +135,15 @@ export class SystemRehearsal implements ViewedRehearsal {
     return this.#groups.with(nodeId).some(({ nodeId: id, className }) => this.#path.entry(target, className, id) !== undefined)
   }
 
+  #passedTo(nodeId: string, target: Version): Version | null {
+    return this.#path.passedTo(target, this.#groups.with(nodeId))
+  }
+
   /** S3. */
   #canMove(nodeId: string): boolean {
     const { alive, phase, hostId, reason, version } = this.nodes.row(nodeId)
     const isInTrouble =
-      phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && this.#path.undoOf(version + 1) === null)
+      phase === 'failed' || ((phase === 'stalled' || phase === 'rejected') && this.#passedTo(nodeId, version + 1) === null)
     if (!alive) this.#obstacles.set(nodeId, { kind: 'host', hostId })
     else if (isInTrouble) this.#obstacles.set(nodeId, { kind: 'trouble', phase, reason })
     return alive && !isInTrouble

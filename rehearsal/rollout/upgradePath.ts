@@ -9,6 +9,7 @@ import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import { concerning, isHolding } from '../../core/upgrade/classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import { takesBack, undoesIn } from '../../core/upgrade/undo.js'
+import { passedTo } from '../../core/upgrade/undoable.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { type Proposal, versionOf } from './situation.js'
 
@@ -39,9 +40,22 @@ export class UpgradePath {
     return takesBack(undoesIn(this.proposal.situation.manifests), version)
   }
 
-  /** The version that undoes this one, be it undone itself. */
-  undoOf(version: Version): Version | null {
-    return this.proposal.situation.manifests.find(({ undoes }) => undoes === version)?.version ?? null
+  /**
+   * The version that nodes which go together go on to, past `target` and its undo; null where it is not
+   * undone, or an upgrade between is for one of them.
+   *
+   * @param rows as they are before `target`
+   */
+  passedTo(target: Version, rows: readonly Pick<NodeRow, 'nodeId' | 'className'>[]): Version | null {
+    const undoOf = (version: Version) =>
+      this.proposal.situation.manifests.find(({ undoes }) => undoes === version)?.version ?? null
+    return passedTo(undoOf, (version) => rows.some((row) => this.#concerns(row, target, version)), target)
+  }
+
+  #concerns({ nodeId, className }: Pick<NodeRow, 'nodeId' | 'className'>, from: Version, version: Version): boolean {
+    let current = className
+    for (let before = from; before < version; before++) current = this.entry(before, current, nodeId)?.newClass ?? current
+    return this.entry(version, current, nodeId) !== undefined
   }
 
   /** The nodes whose class the proposed upgrade concerns, once they are at the version before it. */

@@ -38,8 +38,9 @@ export function lineageOf(plan: LineagePlan, service: ServiceName): readonly Cla
   let classes = 1
   for (let version = 1; version <= plan.upgrades.length; version++) {
     const before = line[version - 1]!
-    if (undoes(plan, version)) {
-      line.push(line[version - 2]!)
+    const undone = undoneFor(plan, service, version)
+    if (undone !== null) {
+      line.push(line[undone - 1]!)
       continue
     }
     const upgrade = classUpgradeOf(plan, service, version)
@@ -47,33 +48,43 @@ export function lineageOf(plan: LineagePlan, service: ServiceName): readonly Cla
       line.push(before)
       continue
     }
-    const undone = habits.includes('sameNames') ? undoneName(line, plan) : undefined
-    const className = undone ?? nameOf(service, ++classes)
+    const named = habits.includes('sameNames') ? undoneName(line, plan, service) : undefined
+    const className = named ?? nameOf(service, ++classes)
     line.push({ ...upgraded(before, upgrade), className, ...(rumours === version ? { rumours: true } : {}) })
   }
   return line
 }
 
 /** The name of the class that was undone just now, for one that is to be better. */
-function undoneName(line: readonly ClassSpec[], plan: Pick<Plan, 'upgrades'>): string | undefined {
-  const newest = line.length - 1
-  if (!undoes(plan, newest)) return undefined
-  const [current, undone] = [line[newest]!, line[newest - 1]!]
+function undoneName(line: readonly ClassSpec[], plan: Pick<Plan, 'upgrades'>, service: ServiceName): string | undefined {
+  const version = undoneFor(plan, service, line.length - 1)
   // The undo of an undo brings a class back: nothing has been undone then.
-  return current === undone || undoes(plan, newest - 1) ? undefined : undone.className
+  return version === null || undoes(plan, version) !== null ? undefined : line[version]!.className
 }
 
-/** Whether a version undoes the one before it, and means what the one before that means. */
-export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): boolean {
-  return upgrades[version - 1]?.undoes ?? false
+/** The version that a version undoes: it means what the one before that means. */
+export function undoes({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): Version | null {
+  return upgrades[version - 1]?.undoes ?? null
+}
+
+/** The same, where that concerns the service. */
+export function undoneFor(plan: Pick<Plan, 'upgrades'>, service: ServiceName, version: Version): Version | null {
+  return classUpgradeOf(plan, service, version) === undefined ? null : undoes(plan, version)
+}
+
+/** The version that undoes this one. */
+export function undoneBy({ upgrades }: Pick<Plan, 'upgrades'>, version: Version): Version | null {
+  const found = upgrades.findIndex((upgrade) => upgrade.undoes === version)
+  return found === -1 ? null : found + 1
 }
 
 /**
- * Whether a version takes back what the upgrade before it brought: it goes to its nodes at once, and whatever
- * is paused. The undo of an undo brings it again, and is a rollout of its own.
+ * Whether a version takes back what another upgrade brought: it goes to its nodes at once, and whatever is
+ * paused. The undo of an undo brings it again, and is a rollout of its own.
  */
 export function takesBack(plan: Pick<Plan, 'upgrades'>, version: Version): boolean {
-  return undoes(plan, version) && !takesBack(plan, version - 1)
+  const undone = undoes(plan, version)
+  return undone !== null && !takesBack(plan, undone)
 }
 
 export function classUpgradeOf(

@@ -5,7 +5,8 @@
  * C6. A call that can't be done through the older object is refused; one that can be done is not.
  */
 import type { ChainEntry, Fault, Version } from 'theseus-actors'
-import { classUpgradeOf, lineageOf, undoes } from './classSpecs.js'
+import { passedTo } from '../../core/upgrade/undoable.js'
+import { classUpgradeOf, lineageOf, undoes, undoneBy, undoneFor } from './classSpecs.js'
 import { plainValuesCount } from './code/oddValues.js'
 import { servicesWith } from './operations/groupPlan.js'
 import type { Asked, NodePlan, Plan, ServiceName, Step } from './plan.js'
@@ -92,10 +93,12 @@ export function isReachable(plan: Plan, service: ServiceName, at: Version, versi
   const isClosed = (upgrade: Version, so: 'futureSO' | 'pastSO') =>
     classUpgradeOf(plan, service, upgrade)?.[so] === 'none' || isHole(plan, service, upgrade)
   if (version > at) {
-    if (undoes(plan, version)) return isReachable(plan, service, at, version - 2)
+    const undone = undoneFor(plan, service, version)
+    if (undone !== null) return isReachable(plan, service, at, undone - 1)
     return !isClosed(version, 'futureSO') && isReachable(plan, service, at, version - 1)
   }
-  if (version + 2 <= at && undoes(plan, version + 2)) return isReachable(plan, service, at, version + 2)
+  const by = undoneBy(plan, version + 1)
+  if (by !== null && by <= at && undoneFor(plan, service, by) !== null) return isReachable(plan, service, at, by)
   return !isClosed(version + 1, 'pastSO') && isReachable(plan, service, at, version + 1)
 }
 
@@ -105,7 +108,11 @@ export function isReachable(plan: Plan, service: ServiceName, at: Version, versi
  */
 function isHole(plan: Plan, service: ServiceName, version: Version): boolean {
   const isConcerned = classUpgradeOf(plan, service, version) !== undefined
-  return isConcerned && plan.upgrades[version - 1]!.bundle !== 'good' && (undoes(plan, version) || undoes(plan, version + 1))
+  return (
+    isConcerned &&
+    plan.upgrades[version - 1]!.bundle !== 'good' &&
+    (undoes(plan, version) !== null || undoneBy(plan, version) !== null)
+  )
 }
 
 /**
@@ -132,9 +139,14 @@ export function obstacleOf(plan: Plan, node: Pick<NodePlan, 'group' | 'service'>
   const services = servicesWith(plan, node)
   let version = 0
   while (version < plan.upgrades.length) {
-    if (!services.some((service) => isImpassable(plan, service, version + 1))) version++
-    else if (undoes(plan, version + 2)) version += 2
-    else return version + 1
+    if (!services.some((service) => isImpassable(plan, service, version + 1))) {
+      version++
+      continue
+    }
+    const isConcerned = (of: Version) => services.some((service) => classUpgradeOf(plan, service, of) !== undefined)
+    const to = passedTo((of) => undoneBy(plan, of), isConcerned, version + 1)
+    if (to === null) return version + 1
+    version = to
   }
   return plan.upgrades.length + 1
 }

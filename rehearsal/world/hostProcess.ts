@@ -154,7 +154,7 @@ export class HostProcess {
             connect: async (options) =>
               this.#permitted(processFault.connected(memoryTransport(environment.network.broker, options))),
           },
-          udb: { open: (system, clock) => environment.openDatabase(system, clock, processFault) },
+          udb: { ...environment.level, open: (system, clock) => environment.openDatabase(system, clock, processFault) },
           state: this.disk,
           bundles: environment.repository,
           clock: processFault.clock,

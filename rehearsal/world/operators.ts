@@ -35,7 +35,7 @@ export class Operators {
 
   constructor(
     private readonly world: OperatorsContext,
-    /** Of upgrades 1, 2, …; undefined where one undoes the one before it. */
+    /** Of upgrades 1, 2, …; undefined where one is an undo. */
     private readonly built: readonly (BuiltUpgrade | undefined)[],
   ) {}
 
@@ -80,8 +80,8 @@ export class Operators {
   #install(running: RunningHost, version: Version): Promise<Version> {
     const built = this.built[version - 1]
     if (built !== undefined) return running.publish(built, { asVersion: version })
-    const rewind = this.world.plan.upgrades[version - 1]!.rewinds === true
-    return running.operator.undo({ version: version - 1, rewind })
+    const { undoes, rewinds } = this.world.plan.upgrades[version - 1]!
+    return running.operator.undo({ version: undoes!, rewind: rewinds === true })
   }
 
   /**

@@ -92,8 +92,8 @@ export interface ClassUpgradePlan {
 }
 
 export interface UpgradePlan {
-  /** It undoes the upgrade before it, and is made of it (`undos.ts`). */
-  readonly undoes: boolean
+  /** The version that it undoes, and is made of (`undos.ts`). */
+  readonly undoes: Version | null
   /** The undo is a rewind (§8). */
   readonly rewinds?: true
   /** Whether its rollout pauses itself when a node is in trouble. */
@@ -162,7 +162,7 @@ export type Step = OperationStep | BasicStep
 
 type BasicStep = {
   readonly atMs: number
-} /** By so many operators at once. A version that undoes the one before it is published too. */ & (
+} /** By so many operators at once. An undo is published too. */ & (
   | { readonly kind: 'publish'; readonly version: Version; readonly publishers: number }
   | ({ readonly kind: 'call'; readonly client: string; readonly service: ServiceName; readonly node: string | null } & {
       readonly version: Version

@@ -43,7 +43,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   const joins = joinsOf(random, hosts)
   const all = [...nodes, ...joins.map(({ node }) => node)]
   const nodeIds = all.map(({ nodeId }) => nodeId)
-  const upgrades = upgradesPlayed(seed, drawn, upgradesOf(random, registers, nodeIds))
+  const later = drawn.includes('laterUndos') ? new PlanRandom(seededRandom(seed * 2 ** 20 + 800)) : undefined
+  const upgrades = upgradesPlayed(seed, drawn, upgradesOf(random, registers, nodeIds, later))
   const healAtMs = lastsMs + random.between(0, 1_000)
   // Later than the longest deadline.
   const dying = () => ({ roundMs: random.between(300, 900), delayMs: 2_100 })
@@ -70,7 +71,7 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
     kind: 'publish',
     version: i + 1,
     // The second to come may find it published and undone, and would publish it once more.
-    publishers: !upgrades[i + 1]?.undoes && random.chance(0.2) ? 2 : 1,
+    publishers: (upgrades[i + 1]?.undoes ?? null) === null && random.chance(0.2) ? 2 : 1,
   }))
   steps.push(...joins, ...callsOf(random, { ...base, limit, steps: [] }, all, publishedAtMs))
   // One plan in five has no troubles beside those of its upgrades.
@@ -105,7 +106,7 @@ function publicationsOf(random: PlanRandom, upgrades: readonly UpgradePlan[]): r
   upgrades.forEach(({ undoes }, i) => {
     const before = published.at(-1) ?? 0
     const after = before + random.between(0, random.oneOf([60, 400, 1_500]))
-    published.push(Math.min(undoes ? after : Math.max(before, forward[i]!), lastsMs - 300))
+    published.push(Math.min(undoes !== null ? after : Math.max(before, forward[i]!), lastsMs - 300))
   })
   return published
 }
@@ -269,10 +270,12 @@ function operationsOf(
         return { atMs, kind: 'now', nodeId }
       case 5:
         return { atMs, kind: 'retryVersion', version }
-      default:
+      default: {
         // Nobody makes final what is to be undone.
-        if (upgrades[version]?.undoes) return { atMs, kind: 'now', nodeId }
+        const isUndone = upgrades.slice(version).some(({ undoes }) => undoes !== null && undoes <= version)
+        if (isUndone) return { atMs, kind: 'now', nodeId }
         return { atMs: atMs + 500, kind: 'finalize', version }
+      }
     }
   })
 }

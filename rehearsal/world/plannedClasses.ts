@@ -16,7 +16,7 @@ import {
   type Version,
 } from 'theseus-actors'
 import { makeClass, reshape, runCommand, runQuery, unshape } from './classes.js'
-import { adding, type ClassSpec, classUpgradeOf, lineageOf, methodsOf, reading, undoes } from './classSpecs.js'
+import { adding, type ClassSpec, classUpgradeOf, lineageOf, methodsOf, reading, undoneFor } from './classSpecs.js'
 import { mutatedAnswer } from './code/mutatedAnswer.js'
 import { rumour } from './code/rumours.js'
 import { serviceOfNode, type Walk, type WalkingSO, walkBySO } from './code/walks.js'
@@ -32,7 +32,7 @@ import { keptRecords, keptRegisters, recordsOf, transformOf } from './transforms
 export interface PlannedClasses {
   /** The class of a service at each version. */
   readonly lines: Readonly<Record<ServiceName, readonly NodeClass[]>>
-  /** Upgrades 1, 2, …; undefined where one undoes the one before it. */
+  /** Upgrades 1, 2, …; undefined where one is an undo. */
   readonly upgrades: readonly (Upgrade | undefined)[]
 }
 
@@ -44,14 +44,15 @@ export function plannedClassesOf(plan: Plan, oracle: ExecutionOracle): PlannedCl
   for (const service of serviceNames) {
     specs[service].forEach((spec, version) => {
       const upgrade = classUpgradeOf(plan, service, version)
-      const same = undoes(plan, version) ? version - 2 : upgrade === undefined ? version - 1 : undefined
+      const undone = undoneFor(plan, service, version)
+      const same = undone !== null ? undone - 1 : upgrade === undefined ? version - 1 : undefined
       const known = same === undefined ? undefined : lines[service][same]
       const troubles = { check: upgrade?.troubles.check ?? 'none', start: upgrade?.troubles.start ?? 'none' } as const
       lines[service].push(known ?? makeClass(spec, troubles, oracle, (called) => lines[called][0]!))
     })
   }
   const upgrades = plan.upgrades.map(({ classUpgrades, undoes, isGated }, i) =>
-    undoes
+    undoes !== null
       ? undefined
       : defineUpgrade({
           title: `Upgrade ${i + 1}`,

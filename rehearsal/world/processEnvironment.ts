@@ -3,6 +3,7 @@
 import type { HostEvent, HostOptions, NodeClass, Operator, Upgrade, Version } from 'theseus-actors'
 import type { MemoryState } from 'theseus-actors/memory'
 import type { DependencyContainer } from 'tsyringe'
+import type { Level } from '../../core/base/level.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { Network } from './network.js'
@@ -44,6 +45,8 @@ export interface ProcessEnvironment {
   up(nodeId: string): void
   /** A process with these nodes is gone. */
   died(host: string, nodeIds: readonly string[]): void
+  /** The level at version 0, where it is not that of release 0.1.0. */
+  readonly level: { readonly level?: Level }
   openDatabase(system: string, clock: Clock, processFault: ProcessFault): Promise<UpgradeDatabase>
   hostNumber(host: string): number
   /** The class that a host's own code brings for a service. */

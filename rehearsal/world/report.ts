@@ -26,7 +26,7 @@ export function storyOf(plan: Plan): string {
       ? []
       : [`  versions that nobody runs die ${deaths.delayMs} ms after that is seen, every ${deaths.roundMs} ms`]),
     ...upgrades.flatMap(({ classUpgrades, bundle, undoes, isGated }, i) => [
-      `  upgrade ${i + 1}${undoes ? `, the undo of ${i}` : isGated ? ', gated' : ''}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
+      `  upgrade ${i + 1}${undoes !== null ? `, the undo of ${undoes}` : isGated ? ', gated' : ''}${bundle === 'good' ? '' : `, its bundle ${bundle}`}`,
       ...classUpgrades.map((upgrade) => `    ${upgradeText(upgrade)}`),
     ]),
     ...steps.map((step, i) => `  ${String(step.atMs).padStart(5)} ms  ${opOf(i)}  ${stepText(step)}`),

@@ -36,7 +36,7 @@ export class ServerProcess {
           transport: {
             connect: async (options) => processFault.connected(memoryTransport(environment.network.broker, { ...options, name })),
           },
-          udb: { open: (system, clock) => environment.openDatabase(system, clock, processFault) },
+          udb: { ...environment.level, open: (system, clock) => environment.openDatabase(system, clock, processFault) },
           clock: processFault.clock,
           ...(deaths === null ? {} : { deathRound: deaths.roundMs, deathDelay: deaths.delayMs }),
         })

@@ -1,21 +1,22 @@
 /**
- * An undo as a plan tells of it: the upgrade before it, turned round (DESIGN §5). Pure, and made anew of what
+ * An undo as a plan tells of it: the upgrade that it undoes, turned round (DESIGN §5). Pure, and made anew of what
  * it undoes whenever that changes.
  */
 
+import type { Version } from 'theseus-actors'
 import { takesBack } from './classSpecs.js'
 import type { ClassUpgradePlan, UpgradePlan } from './plan.js'
 
-/** The upgrade that undoes the last of these. */
-export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
-  const undone = upgrades.at(-1)!
+/** The upgrade that undoes this version of these. */
+export function undoOf(upgrades: readonly UpgradePlan[], version: Version): UpgradePlan {
+  const undone = upgrades[version - 1]!
   // The class that comes back keeps its own troubles: those of the upgrade that made it, if that is undone
   // for the second time.
-  const made = undone.undoes ? upgrades.at(-2) : undefined
+  const made = undone.undoes === null ? undefined : upgrades[undone.undoes - 1]
   // The undo of an undo is a rollout like that of the upgrade which comes back.
-  const again = takesBack({ upgrades }, upgrades.length) ? made : undefined
+  const again = takesBack({ upgrades }, version) ? made : undefined
   return {
-    undoes: true,
+    undoes: version,
     isGated: again?.isGated ?? false,
     bundle: undone.bundle,
     classUpgrades: undone.classUpgrades.map((upgrade) => {
@@ -32,7 +33,9 @@ export function undoOf(upgrades: readonly UpgradePlan[]): UpgradePlan {
 export function withUndos(upgrades: readonly UpgradePlan[]): readonly UpgradePlan[] {
   const made: UpgradePlan[] = []
   for (const upgrade of upgrades)
-    made.push(upgrade.undoes ? { ...undoOf(made), ...(upgrade.rewinds ? { rewinds: true } : {}) } : upgrade)
+    made.push(
+      upgrade.undoes === null ? upgrade : { ...undoOf(made, upgrade.undoes), ...(upgrade.rewinds ? { rewinds: true } : {}) },
+    )
   return made
 }
 

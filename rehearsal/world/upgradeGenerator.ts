@@ -3,6 +3,7 @@
  * functions make trouble.
  */
 
+import type { Version } from 'theseus-actors'
 import { type ClassSpec, lineageOf } from './classSpecs.js'
 import {
   type Change,
@@ -18,18 +19,20 @@ import {
 import type { PlanRandom } from './planRandom.js'
 import { undoOf } from './undos.js'
 
-/** So many versions at most, undos included. */
+/** So many versions at most, undos included, but for those that come before an undo, and their own. */
 const versionsMax = 6
 
+/** @param later draws upgrades that come between others and their undos; undefined: there are none */
 export function upgradesOf(
   random: PlanRandom,
   registers: Readonly<Record<ServiceName, readonly Register[]>>,
   nodeIds: readonly string[],
+  later?: PlanRandom,
 ): readonly UpgradePlan[] {
   const upgrades: UpgradePlan[] = []
   const count = random.between(1, 4)
   // Half of the plans go back now and then.
-  const mayGoBack = random.chance(0.5)
+  const mayGoBack = random.chance(0.5) || later !== undefined
   // A step that can't ever be passed leaves the upgrades after it unreached: not in every plan, and once.
   const hopeless = random.chance(0.12) ? random.between(1, count) : undefined
   // A schedule that waits for others waits for ever behind those.
@@ -37,6 +40,8 @@ export function upgradesOf(
   const isGated = random.chance(0.5)
   // Nodes of two classes: what comes after would have to name both.
   const isOver = new Set<ServiceName>()
+  /** To be undone after the undo that they came before. */
+  const crossing: Version[] = []
   for (let made = 1; made <= count && upgrades.length < versionsMax; made++) {
     const drawn = random.oneOf([['ledger'], ['ledger'], ['teller'], ['ledger', 'teller']] as const) as readonly ServiceName[]
     const concerned = drawn.filter((service) => !isOver.has(service))
@@ -48,7 +53,7 @@ export function upgradesOf(
     let undos = 0
     while (mayGoBack && undos < 3 && version + undos < versionsMax && random.chance(0.45)) undos++
     upgrades.push({
-      undoes: false,
+      undoes: null,
       isGated,
       classUpgrades: serviceNames
         .filter((service) => concerned.includes(service))
@@ -61,9 +66,33 @@ export function upgradesOf(
         }),
       bundle: isBad ? 'bad' : random.chance(0.06) ? 'badUntilHealed' : 'good',
     })
-    for (; undos > 0; undos--) upgrades.push(undoOf(upgrades))
+    for (let undone = version; undos > 0; undos--) {
+      if (later !== undefined) between(later, undone)
+      upgrades.push(undoOf(upgrades, undone))
+      undone = upgrades.length
+    }
+    for (const undone of crossing.splice(0)) upgrades.push(undoOf(upgrades, undone))
   }
   return upgrades
+
+  /** Upgrades that come before an undo, and keep nobody from going back: of other services, or undone. */
+  function between(chance: PlanRandom, undone: Version): void {
+    const concerned = upgrades[undone - 1]!.classUpgrades.map(({ service }) => service)
+    const others = serviceNames.filter((service) => !concerned.includes(service) && !isOver.has(service))
+    // Another one of the same service would be in the way of that one's undo.
+    const isCrossed = crossing.length > 0
+    const how = chance.oneOf(
+      isCrossed ? (['nested', 'none'] as const) : (['other', 'other', 'nested', 'crossing', 'none'] as const),
+    )
+    const services = how === 'nested' ? concerned : others
+    if (how === 'none' || services.length === 0 || upgrades.length >= versionsMax) return
+    const version = upgrades.length + 1
+    const line = (service: ServiceName) => lineageOf({ registers, upgrades }, service).at(-1)!
+    const classUpgrades = services.map((service) => withWayBack(classUpgradeOf(chance, line(service), version, false, false)))
+    upgrades.push({ undoes: null, isGated, classUpgrades, bundle: 'good' })
+    if (how === 'nested') upgrades.push(undoOf(upgrades, version))
+    if (how === 'crossing') crossing.push(version)
+  }
 }
 
 /**

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { HostEvent, Version } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
+import { newestLevel } from '../../core/base/level.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { AnswerChecker } from './answerChecker.js'
@@ -70,6 +71,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly system = 'world'
   readonly time = new VirtualTime(startMs)
   readonly settings: ProcessEnvironment['settings']
+  readonly level: ProcessEnvironment['level']
   readonly network: Network
   readonly model: Model
   readonly planned: PlannedClasses
@@ -105,6 +107,8 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     super()
     this.#random = seededRandom(plan.seed)
     this.settings = settingsOf(plan)
+    // An undo of a version that is not the newest needs it.
+    this.level = plan.dimensions.includes('laterUndos') ? { level: newestLevel } : {}
     this.model = new Model((rule, what) => this.violated(rule, what))
     this.#oracle = new ExecutionOracle(this)
     this.planned = plannedClassesOf(plan, this.#oracle)

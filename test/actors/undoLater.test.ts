@@ -153,6 +153,24 @@ test('a node that has taken neither of two upgrades passes over both and their u
   t.deepEqual(await call(2, 'stars', 0), { stars: 1, pinned: true })
 })
 
+test('a node passes over an upgrade within another, each with an upgrade of another service before its undo', async (t) => {
+  const { system, host, node, shelf, call, undo } = await open(t)
+  const never = schedule('when the test says so', () => gate().pass())
+  await system.publish(toV2({ schedule: never }))
+  await system.publish(withWayBack(toV3()))
+  await system.publish(toShelfV2())
+  await host.untilPhase('n1', 'scheduled')
+  await shelf.reached(3)
+  await call(1, 'star', 0)
+  await call(2, 'pin', 0)
+  await undo(2)
+  await system.publish(toShelfV3())
+  await undo(1)
+  await Promise.all([node.reached(6), shelf.reached(6)])
+  for (const version of [1, 4, 5]) t.is(await call(version, 'stars', 0), 1)
+  for (const version of [2, 3]) t.deepEqual(await call(version, 'stars', 0), { stars: 1, pinned: true })
+})
+
 test('a node that was born after the undone upgrade goes back too, as one that was born before it', async (t) => {
   const { system, host, node, shelf, undo } = await open(t)
   const { operator } = system.desk.running

@@ -114,6 +114,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       load: (version: number) => step(`load ${version}`),
     },
     classes: {
+      undoes: (_: unknown, version: number) => undoes(version),
       isHeldBack: () => false,
       lineage: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
       classUpgrade: () => upgrade,

@@ -1,10 +1,12 @@
 /** Whether an upgrade can be undone though others came after it (§8). */
 import test from 'ava'
-import type { Generation } from '../../core/model/nodeRecord.js'
+import type { Generation, NodeRecord } from '../../core/model/nodeRecord.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import { none } from '../../core/model/simulation.js'
 import { eagerly } from '../../core/schedules/eagerly.js'
+import { classesAt } from '../../core/upgrade/classLineage.js'
 import {
+  advanced,
   firstNeeded,
   learned,
   newborn,
@@ -12,7 +14,7 @@ import {
   oldestMeant,
   withoutDeadVersions,
 } from '../../core/upgrade/generations.js'
-import { checkUndo } from '../../core/upgrade/lineageCheck.js'
+import { checkLineage, checkUndo } from '../../core/upgrade/lineageCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import { groupInTheWay, laterObstacle, obstacleToUndo, passedTo } from '../../core/upgrade/undoable.js'
 
@@ -193,4 +195,33 @@ test('a record that is made lazily knows which upgrade is undone, where that is 
     learned({ ...behind, generation: { ...behind.generation, version: 0 } }, 4, true, { undoes: 2, takesBack: true })!.made,
     [],
   )
+})
+
+test('a node that passes over undone upgrades keeps the state of each SO for the undo of its upgrade', (t) => {
+  const undos: Readonly<Record<number, number>> = { 4: 2, 6: 1, 8: 7 }
+  const undoes = (version: number) => undos[version] ?? null
+  const at = (version: number, simulations: Generation['simulations']) =>
+    newborn({ nodeId: 'n1', service: 's', facts: {} }, { number: 0, version, className: 'A', object: '0.0', simulations }, 0)
+  const passed = (from: NodeRecord, to: number) => advanced(from, to, undoes).generation.simulations
+  // Version 2 over version 1: both are undone, the inner one first.
+  t.deepEqual(passed(at(0, { 1: '0.1', 2: '0.2' }), 6), { 3: '0.2', 5: '0.1' })
+  t.deepEqual(passed(at(1, { 0: '1.0', 2: '1.2' }), 4), { 0: '1.0', 3: '1.2' })
+  // One version on nothing is passed over, be it an undo.
+  t.deepEqual(passed(at(3, { 0: '1.0', 1: '2.1' }), 4), { 0: '1.0', 1: '2.1' })
+  t.deepEqual(passed(at(6, { 7: '0.7' }), 8), { 7: '0.7' })
+})
+
+test('an undo brings back the classes of before, also where its upgrade was for some nodes only', (t) => {
+  const some = entry('pages', 'Pages.v2', 'Pages.v3', { only: { nodes: ['a'] }, pastSO: 'notNeeded', futureSO: 'notNeeded' })
+  const history = historyOf([pages], [some], 2)
+  t.deepEqual([...classesAt(history, 'Pages.v1')[2]!], ['Pages.v2', 'Pages.v3'])
+  t.deepEqual([...classesAt(history, 'Pages.v1')[3]!], ['Pages.v2'])
+  const types = { oldMethods: {}, newMethods: { put: 'command' } } as const
+  const next = (undoes: number | null, ...entries: readonly ClassUpgradeEntry[]) =>
+    ({ version: 4, undoes, classUpgrades: entries, bundle: { digest: 'x', bytes: 0 } }) as never
+  // Nobody has the class that was for some only: neither the next upgrade nor the undo below names it.
+  t.notThrows(() => checkLineage(history, new Set(), next(null, entry('pages', 'Pages.v2', 'Pages.v4', types)), 'pages'))
+  t.notThrows(() => checkLineage(history, new Set(), next(1, entry('pages', 'Pages.v2', 'Pages.v1', types)), 'pages'))
+  // An undo of another service leaves them.
+  t.deepEqual([...classesAt(historyOf([desks], [pages], 1), 'Pages.v1')[3]!], ['Pages.v2'])
 })

@@ -68,14 +68,16 @@ test('upgrades of some nodes only are undone, and their undos too', (t) => {
     .filter((plan) => plan.habits.includes('canaries'))
     .map(({ upgrades }) => upgrades)
   const isForSome = ({ classUpgrades }: UpgradePlan) => classUpgrades.some(({ only }) => only !== null)
-  const undone = canaries.filter((all) => all.some((each, i) => isForSome(each) && !each.undoes && all[i + 1]?.undoes === true))
+  const undone = canaries.filter((all) =>
+    all.some((each, i) => isForSome(each) && each.undoes === null && all[i + 1]?.undoes === i + 1),
+  )
   t.true(undone.length > 0)
   for (const all of undone)
     t.true(
-      all.some((each) => each.undoes && isForSome(each)),
+      all.some((each) => each.undoes !== null && isForSome(each)),
       'the undo is for the same nodes',
     )
-  t.true(undone.some((all) => all.some((each, i) => isForSome(each) && each.undoes && all[i + 1]?.undoes === true)))
+  t.true(undone.some((all) => all.some((each, i) => isForSome(each) && each.undoes !== null && all[i + 1]?.undoes === i + 1)))
 })
 
 test('two ticks within a period are found, and a node that ticks no more (A1, A2)', (t) => {

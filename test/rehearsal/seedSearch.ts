@@ -60,7 +60,7 @@ export const plans = {
   crashingInCommits: ({ steps }: Plan) =>
     steps.some((step) => (step.kind === 'crash' && step.moment.at === 'beforeCommit') || step.kind === 'diskFull'),
   pausingUndos: ({ steps, upgrades }: Plan) =>
-    steps.some((step) => step.kind === 'pause' && upgrades[step.version - 1]?.undoes === true),
+    steps.some((step) => step.kind === 'pause' && (upgrades[step.version - 1]?.undoes ?? null) !== null),
   dying: ({ deaths }: Plan) => deaths !== null,
   dyingForTheForgotten: ({ deaths, steps }: Plan) =>
     deaths !== null && steps.some((step) => step.kind === 'leave' && step.isForgotten),

@@ -131,7 +131,7 @@ export class Story {
   }
 
   #advanced(record: NodeRecord, to: Version): NodeRecord {
-    return advanced(record, to, this.#undoes(record.generation.version + 1))
+    return advanced(record, to, (version) => (this.#classUpgrade(version) === undefined ? null : this.#undoes(version)))
   }
 
   #change(id: string, change: (record: NodeRecord) => NodeRecord): string {

@@ -4,7 +4,7 @@
  */
 import type { Version } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
-import { lineageOf } from '../classSpecs.js'
+import { lineageOf, undoneBy } from '../classSpecs.js'
 import { harmlessSteps } from '../eventChecker.js'
 import type { Asked, ClassUpgradePlan, NodePlan, Plan, Step, UpgradePlan } from '../plan.js'
 import { PlanRandom } from '../planRandom.js'
@@ -79,8 +79,10 @@ function upgradeWith(plan: Plan, upgrade: UpgradePlan, version: Version): Upgrad
 function canary(plan: Plan, upgrade: ClassUpgradePlan, version: Version): ClassUpgradePlan {
   const { service, change } = upgrade
   const later = plan.upgrades.slice(version)
-  const isUndone = !plan.upgrades[version - 1]!.undoes && later[0]?.undoes === true
-  const isLast = !later.some(({ undoes, classUpgrades }) => !undoes && classUpgrades.some((each) => each.service === service))
+  const isUndone = plan.upgrades[version - 1]!.undoes === null && later[0]?.undoes === version
+  const isLast = !later.some(
+    ({ undoes, classUpgrades }) => undoes === null && classUpgrades.some((each) => each.service === service),
+  )
   if (!isUndone || !isLast || change.kind !== 'move') return upgrade
   const random = new PlanRandom(seededRandom(plan.seed * 2 ** 20 + 4_000 + version))
   const nodes = nodesOf(plan).filter((node) => node.service === service)
@@ -207,7 +209,7 @@ function sameNamesOf(random: PlanRandom, plan: Plan): readonly Step[] {
       )
       if (nodes.length === 0 || undone === -1 || undone >= version) return
       const node = random.oneOf(nodes)
-      const undoneAtMs = publishedAtMs(plan, undone + 1)
+      const undoneAtMs = publishedAtMs(plan, undoneBy(plan, undone) ?? undone + 1)
       const anewAtMs = publishedAtMs(plan, version)
       steps.push({ atMs: Math.max(0, undoneAtMs - random.between(20, 300)), kind: 'hold', nodeId: node.nodeId, forMs: lastsMs })
       for (let i = random.between(2, 4); i > 0; i--) {

@@ -18,9 +18,9 @@ export function rumoursSince({
   if (!habits.includes('rumours')) return undefined
   const version = upgrades.findIndex(
     ({ undoes, classUpgrades, bundle }, i) =>
-      !undoes &&
+      undoes === null &&
       bundle === 'good' &&
-      upgrades[i + 1]?.undoes !== true &&
+      !upgrades.some((later) => later.undoes === i + 1) &&
       serviceNames.every((name) => classUpgrades.some(({ service, only }) => service === name && only === null)),
   )
   return version === -1 ? undefined : version + 1

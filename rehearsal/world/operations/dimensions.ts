@@ -45,6 +45,8 @@ export const dimensions = {
   rewinds: 'always',
   /** The upgrade database loses data while nodes are away, or stalled and asked to try again. */
   midwayLosses: 'always',
+  /** Other upgrades come between an upgrade and its undo. */
+  laterUndos: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

@@ -24,8 +24,8 @@ export function withMidsts(random: PlanRandom, upgrades: readonly UpgradePlan[])
   const fails = random.between(1, upgrades.length)
   const failing = random.oneOf(['schedule', 'transform', 'check'] as const)
   return upgrades.map((upgrade, i) => {
-    // An undo is made of the upgrade before it.
-    if (upgrade.undoes || upgrades[i + 1]?.undoes) return upgrade
+    // An undo is made of the upgrade that it undoes.
+    if (upgrade.undoes !== null || upgrades.some(({ undoes }) => undoes === i + 1)) return upgrade
     if (i + 1 === hangs) return withTrouble(upgrade, 'start', 'hangsUntilHealed')
     return i + 1 === fails ? withTrouble(upgrade, failing, 'throwsUntilHealed') : upgrade
   })

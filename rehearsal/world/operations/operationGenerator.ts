@@ -22,7 +22,13 @@ export interface Operated {
 /** The share of plans that go through a dimension. */
 const share = 0.25
 /** Of those added late: the plans of most seeds are as before. Half of them have an undo to be a rewind. */
-const shares: Partial<Record<Dimension, number>> = { lostMoves: 0.04, groups: 0.12, rewinds: 0.9, midwayLosses: 0.04 }
+const shares: Partial<Record<Dimension, number>> = {
+  lostMoves: 0.04,
+  groups: 0.12,
+  rewinds: 0.9,
+  midwayLosses: 0.04,
+  laterUndos: 0.12,
+}
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
 
@@ -33,7 +39,11 @@ export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): re
   // A database that loses who was forgotten lets the node go on where it was: an operator would have to
   // forget it once more.
   const isLossy = drawn.some((dimension) => lossy.has(dimension))
-  return drawn.filter((dimension) => !isLossy || (dimension !== 'moves' && dimension !== 'hotCopies'))
+  // A group that has not gone to the undone version keeps everybody from going back past its other members.
+  const isGrouped = drawn.includes('groups')
+  return drawn.filter((dimension) =>
+    dimension === 'moves' || dimension === 'hotCopies' ? !isLossy : dimension !== 'laterUndos' || !isGrouped,
+  )
 }
 
 const away: ReadonlySet<Step['kind']> = new Set<Step['kind']>(['databaseAway', 'databaseFlaky', 'awayWhenLeft'])
@@ -73,8 +83,8 @@ export function upgradesPlayed(
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
   return drawn.flatMap((dimension) => {
-    // It changes who is there, and adds no steps (groupPlan.ts).
-    if (dimension === 'groups') return []
+    // They change who is there (groupPlan.ts), and what is published (upgradeGenerator.ts).
+    if (dimension === 'groups' || dimension === 'laterUndos') return []
     const random = randomOf(seed, dimension, 5_000)
     return Array.from({ length: random.between(1, 3) }, () => stepsOf(dimension, random, operated)).flat()
   })
@@ -84,7 +94,11 @@ function randomOf(seed: number, dimension: Dimension, salt: number): PlanRandom 
   return new PlanRandom(seededRandom(seed * 2 ** 20 + salt + names.indexOf(dimension)))
 }
 
-function stepsOf(dimension: Exclude<Dimension, 'groups'>, random: PlanRandom, operated: Operated): readonly Step[] {
+function stepsOf(
+  dimension: Exclude<Dimension, 'groups' | 'laterUndos'>,
+  random: PlanRandom,
+  operated: Operated,
+): readonly Step[] {
   const { hosts, clients, servers, nodes, publishedAtMs, calls, lastsMs } = operated
   // Half of them around a publication.
   const atMs = random.chance(0.5) ? random.between(100, lastsMs - 300) : random.oneOf(publishedAtMs) + random.between(0, 500)

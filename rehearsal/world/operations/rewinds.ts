@@ -20,10 +20,15 @@ export function withRewinds(plan: Plan): Plan {
   if (!plan.dimensions.includes('rewinds') || plan.habits.some((habit) => tooWild.has(habit))) return plan
   const random = new PlanRandom(seededRandom(plan.seed * 2 ** 20 + 700))
   const rewound = plan.upgrades.map(
-    ({ undoes }, i) => undoes && takesBack(plan, i + 1) && isRewindable(plan.upgrades[i - 1]!) && random.chance(0.9),
+    // Of the version before it alone.
+    ({ undoes }, i) =>
+      undoes !== null && takesBack(plan, i + 1) && isRewindable(plan.upgrades[undoes - 1]!) && undoes === i && random.chance(0.9),
   )
   // An undo of an undo is what was undone, as it was.
-  const origin = (i: number): number => (plan.upgrades[i]!.undoes ? origin(i - 2) : i)
+  const origin = (i: number): number => {
+    const { undoes } = plan.upgrades[i]!
+    return undoes === null ? i : origin(plan.upgrades[undoes - 1]!.undoes! - 1)
+  }
   const recorders = new Set(rewound.flatMap((isRewound, i) => (isRewound ? [i - 1, origin(i - 1)] : [])))
   const upgrades = plan.upgrades.map((upgrade, i): UpgradePlan => {
     const recorded = recorders.has(i) ? { ...upgrade, classUpgrades: upgrade.classUpgrades.map(recording) } : upgrade
