@@ -5,11 +5,13 @@
 import { createHost, type HostEvent, type NodeHandle } from 'theseus-actors'
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
+import type { StateStore } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
 import type { RunningNode } from '../../../rehearsal/world/cluster.js'
 import { ExecutionOracle } from '../../../rehearsal/world/executionOracle.js'
 import type { Plan, ServiceName } from '../../../rehearsal/world/plan.js'
 import { plannedClassesOf } from '../../../rehearsal/world/plannedClasses.js'
+import { hostNames } from './soakPlan.js'
 import { soakSettings } from './soakSettings.js'
 
 export interface SoakOrder {
@@ -70,6 +72,13 @@ process.on('message', (directive: SoakDirective) => {
 })
 process.on('disconnect', () => process.exit(0))
 
+/** All hosts but one keep a log, as they do at the newest level: the system stays at the first one. */
+async function openState(): Promise<StateStore> {
+  const store = await lmdb(`${order.directory}/state`).open()
+  if (hostId !== hostNames[0]) await store.keepLog?.()
+  return store
+}
+
 const { lines } = plannedClassesOf(plan, oracle)
 const host = await untilItSucceeds(() =>
   createHost({
@@ -77,7 +86,7 @@ const host = await untilItSucceeds(() =>
     hostId,
     transport: nats(order.natsUrl),
     udb: redis(order.redisUrl),
-    state: lmdb(`${order.directory}/state`),
+    state: { open: openState },
     bundles: `${order.directory}/bundles`,
     settings: soakSettings(plan),
     observe: (event) => tell(event),
