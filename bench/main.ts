@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bundle } from './bundle/bundle.js'
 import { drawKept, keepResults } from './charts/charts.js'
+import { logs } from './logs/logs.js'
 import { calls } from './match/calls.js'
 import { hops } from './match/hops.js'
 import { memory } from './memory/memory.js'
@@ -16,7 +17,7 @@ import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
 import { state } from './state/state.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle, logs]
 
 const usage = `npm run bench [-- <bench>… | all | charts] [options]
 

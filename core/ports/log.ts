@@ -23,7 +23,8 @@ export interface LogEntry {
  * - `conflict`: it was not appended now, because the log does not end where its writer said. An earlier copy
  *   of the same entry may have been: the entry behind `after` tells (H3).
  * - `unknown`: nobody can tell yet. To be appended again, unchanged and with the same `after`.
- * - `refused`: it was not appended and, as it is, will not be: too large, or the log is full or gone.
+ * - `refused`: it was not appended and, as it is, will not be: too large, or the log is full or gone. Of an
+ *   earlier copy that ended with `unknown` this tells nothing: that one may still arrive.
  */
 export type Appended =
   | { readonly kind: 'appended' }
