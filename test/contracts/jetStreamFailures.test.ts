@@ -113,14 +113,17 @@ async function progress(logs: readonly (readonly Writer[])[], by = 20): Promise<
   await until(() => counted().every((count, at) => count >= before[at]! + by), `${by} more entries count in each log`)
 }
 
-/** One kill and one freeze. More for a soak: they are drawn by the seed. */
+/**
+ * One kill and one freeze. More for a soak: they are drawn by the seed. With kills alone a soak holds on
+ * nats-server 2.9.10. With many freezes that release loses entries: docs/operating.md, "Logs of shards".
+ */
 const troublesCount = Number(process.env.LOG_TROUBLES ?? 2)
 const seed = Number(process.env.LOG_SEED ?? 1)
 const kinds = (process.env.LOG_TROUBLE_KINDS ?? 'kill,freeze').split(',') as readonly (keyof typeof troubles)[]
 /** A server is back after that, whether the others go on without it or not. */
 const awayMsMax = 20_000
-/** Servers that don't go on by then, though all are there, are restarted: nats-server 2.9 may get stuck. */
-const stuckMs = 45_000
+/** A replica that is behind for so long is stuck, and its server is restarted (docs/operating.md). */
+const lagMsMax = 20_000
 
 const troubles = {
   async kill(server: TestServer, meanwhile: () => Promise<unknown>): Promise<void> {
@@ -149,6 +152,14 @@ async function goesOn(writers: readonly (readonly Writer[])[], withinMs: number)
   return Promise.race([inTime, late]).finally(() => ended.abort())
 }
 
+const logStreams = [0, 1].map((shard) => `theseus-log+shop+pages+${shard}`)
+
+/** One server at a time: the next one may go when all have what counts. */
+async function laggards(): Promise<readonly TestServer[]> {
+  const found = await Promise.all(logStreams.map((stream) => cluster.laggards(stream, lagMsMax)))
+  return [...new Set(found.flat())]
+}
+
 /** For a failure: a log that ends before an entry that counts has lost it. */
 async function stateOf(writers: readonly (readonly Writer[])[]): Promise<string> {
   const states = writers.flat().map(async ({ name, log, counted, told }) => {
@@ -169,13 +180,14 @@ test.serial('servers are killed and frozen under writers and contenders: what co
   const told: string[] = []
   for (let n = 0; n < troublesCount; n++) {
     const trouble = kinds[n] ?? random.oneOf(kinds)
-    const server = await cluster.leaderOf(`theseus-log+shop+pages+${n < 2 ? n : random.between(0, 1)}`)
+    const server = await cluster.leaderOf(n < 2 ? logStreams[n]! : random.oneOf(logStreams))
     told.push(`${trouble} ${server.port}`)
     await troubles[trouble](server, () => goesOn(writers, awayMsMax))
-    if (await goesOn(writers, stuckMs)) continue
-    told.push('stuck, all are restarted')
-    for (const each of cluster.servers) await each.restart()
-    if (!(await goesOn(writers, 2 * stuckMs))) t.fail(`${told.join(', ')}: ${await stateOf(writers)}`)
+    for (const stuck of await laggards()) {
+      told.push(`${stuck.port} is stuck`)
+      await stuck.restart()
+    }
+    if (!(await goesOn(writers, 2 * awayMsMax))) return t.fail(`${told.join(', ')}: ${await stateOf(writers)}`)
   }
   await Promise.all(writers.flat().map((writer) => writer.stop()))
   await judge(t, alone)

@@ -9,6 +9,8 @@ export interface NatsCluster {
   readonly urls: readonly string[]
   /** The server that leads a stream now, as the servers but `except` say. */
   leaderOf(stream: string, except?: TestServer): Promise<TestServer>
+  /** The servers whose own replica does not have the entries yet that its leader has, after so long. */
+  laggards(stream: string, waitMs: number): Promise<readonly TestServer[]>
   stop(): Promise<void>
 }
 
@@ -39,6 +41,13 @@ export async function startNatsCluster({ size = 3, conf, login }: ClusterOptions
     servers,
     urls: servers.map(({ url }) => url),
     leaderOf: (stream, except) => leaderOf(servers, stream, except, login),
+    async laggards(stream, waitMs) {
+      const info = await api(await leaderOf(servers, stream, undefined, login), `STREAM.INFO.${stream}`, {}, login)
+      const { last_seq: last = 0 } = info?.state ?? {}
+      const deadlineMs = performance.now() + waitMs
+      const lags = await Promise.all(servers.map((server) => lagsBehind(server, stream, last, deadlineMs)))
+      return servers.filter((_, n) => lags[n])
+    },
     async stop() {
       await Promise.all(servers.map((server) => server.stop()))
     },
@@ -71,6 +80,26 @@ async function leaderOf(
     return servers.find(({ port }) => String(leader).endsWith(`-${port}`))
   }, `${stream} has a leader`) as Promise<TestServer>
 }
+
+/** A server that has a replica answers a direct get from it. */
+async function lagsBehind(server: TestServer, stream: string, last: number, deadlineMs: number): Promise<boolean> {
+  for (;;) {
+    try {
+      const connection = await connect({ servers: server.url, reconnect: false, timeout: 1_000 })
+      try {
+        const query = JSON.stringify({ seq: last })
+        const found = await connection.request(`$JS.API.DIRECT.GET.${stream}`, query, { timeout: 1_000 })
+        if (last === 0 || Number(found.headers?.get('Nats-Sequence')) === last) return false
+      } finally {
+        await connection.close()
+      }
+    } catch {}
+    if (performance.now() > deadlineMs) return true
+    await new Promise((resolve) => setTimeout(resolve, lookAgainMs))
+  }
+}
+
+const lookAgainMs = 50
 
 /** Undefined: no answer. */
 async function api(server: TestServer, name: string, body: object, login: ClusterOptions['login']): Promise<any> {
