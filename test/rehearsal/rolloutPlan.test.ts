@@ -469,8 +469,9 @@ test('a thousand nodes that wait for one another look not much oftener than some
   const counted = schedule('counted', (view) =>
     view.until(async () => {
       looks++
+      const { nodeId } = view
       const rows = await view.nodes('shop')
-      return rows.every((found) => found.nodeId >= view.nodeId || (found.version === 1 && !notServing.has(found.phase)))
+      return rows.every((found) => found.nodeId >= nodeId || (found.version === 1 && !notServing.has(found.phase)))
     }),
   )
   const plan = await planOf(
@@ -487,7 +488,8 @@ test('a thousand nodes that wait for one another look not much oftener than some
 test('nodes that wait for time to pass look the more seldom the longer it takes, and are late by a twentieth at most', async (t) => {
   let looks = 0
   const nodes = ids(2_000)
-  const hoursOf = (nodeId: string) => [2, 4, 8, 16][nodes.indexOf(nodeId)] ?? 24
+  const hours = new Map(nodes.map((id, i) => [id, [2, 4, 8, 16][i] ?? 24]))
+  const hoursOf = (nodeId: string) => hours.get(nodeId)!
   const its = schedule('in some hours', (view) => {
     const from = view.now()
     return view.until(() => {
