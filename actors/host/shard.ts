@@ -43,6 +43,9 @@ const recordsPerTurn = 500
 /** A node that an upgrade has woken is waited for so long before the next one is. */
 const passingMsMax = 5_000
 const pollMs = 50
+/** So long after a node could not be woken it is not tried again; and of so many nodes at most. */
+const failureMs = 500
+const failuresMax = 10_000
 
 export class Shard {
   readonly nodes: NodeSet
@@ -52,6 +55,8 @@ export class Shard {
   readonly #prefix: string
   readonly #turning = new Map<string, Turning>()
   readonly #calledMs = new Map<string, number>()
+  /** Nodes that could not be woken, for a while. */
+  readonly #failures = new Map<string, { readonly fault: Fault; readonly untilMs: number }>()
   #arrivedMessages = 0
   #subscription: Subscription | undefined
   #isLeaving = false
@@ -124,6 +129,8 @@ export class Shard {
     const { message } = arrived
     if (!isName(nodeId) || shardOf(nodeId, this.#shards) !== this.shard)
       throw new Fault('protocol.bad-arguments', `node ${nodeId} is not of shard ${this.shard} of ${this.#service}`)
+    const failure = this.#failures.get(nodeId)
+    if (failure !== undefined && failure.untilMs > arrived.ms) throw failure.fault
     const turning = this.#turning.get(nodeId)
     if (turning === undefined && !this.#exists(nodeId)) this.#checkBears(nodeId, message)
     if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
@@ -183,9 +190,13 @@ export class Shard {
     this.#turning.set(nodeId, turning)
     try {
       const { starting } = this.nodes
-      const node = await starting.run(nodeId, (start) => startNode(this.services, this.definition, nodeId, start))
+      const node = await starting.run(nodeId, async (start) => {
+        await start.unlessStopped(this.#knowVersionsOf(nodeId))
+        return startNode(this.services, this.definition, nodeId, start)
+      })
       await this.nodes.begin([node], async () => {})
       this.#calledMs.set(nodeId, this.services.clock.monotonicMs())
+      this.#failures.delete(nodeId)
       this.#turning.delete(nodeId)
       for (const each of this.#leave(turning)) node.receiving.receive(each.message, each.ms)
       return node
@@ -200,10 +211,27 @@ export class Shard {
       const fault = new Fault('unavailable.stopped', `node ${nodeId} could not be woken: ${cause.message}`, cause.details, {
         cause,
       })
+      this.#fail(nodeId, fault)
       for (const { message } of this.#leave(turning)) this.#refuse(nodeId, message, fault)
       this.services.observe({ type: 'nodeFailed', nodeId, error })
       return undefined
     }
+  }
+
+  /** Calls that come soon are refused alike. */
+  #fail(nodeId: string, fault: Fault): void {
+    if (this.#failures.size >= failuresMax) this.#failures.clear()
+    this.#failures.set(nodeId, { fault, untilMs: this.services.clock.monotonicMs() + failureMs })
+  }
+
+  /** Another host may have taken the node to a version that this one has not heard of yet. */
+  async #knowVersionsOf(nodeId: string): Promise<void> {
+    const { journal, intake, history } = this.services
+    const stored = journal.get(keys.record(nodeId))
+    if (stored === undefined) return
+    const { newest, generation, upgrade } = checkRecord(unpack(stored))
+    const needed = Math.max(newest, generation.version, upgrade?.target ?? 0)
+    if (needed > history.newest) await intake.manifests(needed)
   }
 
   /** All that has waited waits no more. */

@@ -245,3 +245,20 @@ test('an embedded system has sharded services in its memory', async (t) => {
   await host.offer(CartV1)
   t.is(await host.ref(CartV1, 'c1', { deadline: '10s' }).add('tea'), 1)
 })
+
+test('a host that has not heard of a version takes over nodes that are there already', async (t) => {
+  const { system, hosts } = await offering(t, ['a'])
+  const [a] = hosts
+  await system.publish(toV2())
+  for (const id of ids) await cart(system.desk, id).add('1')
+  await until(
+    async () => (await system.database.nodes()).every(({ service, version }) => service !== 'cart' || version === 1),
+    'all at 1',
+  )
+  const b = await system.host('b')
+  // It hears of no version by itself.
+  system.broker.filter = ({ message, to }) => (to === 'b' && message.subject.endsWith('.upgrades') ? 'drop' : 'deliver')
+  await b.offer(CartV1)
+  a!.kill()
+  for (const id of ids) t.is(await cart(system.desk, id).add('2'), 2)
+})
