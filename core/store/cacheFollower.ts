@@ -14,6 +14,8 @@ export interface CacheLimits {
   /** A chunk of so many writes, or bytes, goes to the cache at once. It holds up the loop meanwhile. */
   readonly chunkWritesMax: number
   readonly chunkBytesMax: number
+  /** Chunks that wait go there together, up to so many writes: each commit of the cache costs a sync. */
+  readonly flushWritesMax: number
   /** A smaller one goes there after this time. */
   readonly chunkMs: number
   /** Beyond so many writes, or bytes, that the cache does not hold, commits wait for it. */
@@ -27,6 +29,7 @@ export interface CacheLimits {
 export const cacheLimits: CacheLimits = {
   chunkWritesMax: 1024,
   chunkBytesMax: 2 ** 20,
+  flushWritesMax: 4096,
   chunkMs: 250,
   aheadWritesMax: 16_384,
   aheadBytesMax: 2 ** 25,
@@ -157,22 +160,30 @@ export class CacheFollower {
   }
 
   #flushFirst(): void {
-    const chunk = this.#full[0]!
     if (this.#isAbandoned) return
-    this.cache.commitUpTo([...chunk.writes], encodeMark(chunk.mark)).then(
-      () => this.#held(chunk),
+    const writes: Write[] = []
+    let count = 0
+    for (const chunk of this.#full) {
+      if (count > 0 && writes.length + chunk.writes.size > this.limits.flushWritesMax) break
+      for (const write of chunk.writes) writes.push(write)
+      count++
+    }
+    this.cache.commitUpTo(writes, encodeMark(this.#full[count - 1]!.mark)).then(
+      () => this.#held(count),
       (error: unknown) => this.#notHeld(toFault(error, 'unavailable.storage')),
     )
   }
 
-  #held(chunk: Chunk): void {
-    this.#full.shift()
-    this.#aheadWrites -= chunk.writes.size
-    this.#aheadBytes -= chunk.bytes
-    this.#overlay.drop(chunk.writes.keys(), chunk.number)
+  #held(count: number): void {
+    const chunks = this.#full.splice(0, count)
+    for (const chunk of chunks) {
+      this.#aheadWrites -= chunk.writes.size
+      this.#aheadBytes -= chunk.bytes
+      this.#overlay.drop(chunk.writes.keys(), chunk.number)
+    }
     this.#fault = undefined
     this.#repeatMs = this.limits.cacheRepeatMs
-    this.onHeld(chunk.mark)
+    this.onHeld(chunks[count - 1]!.mark)
     if (this.#full.length > 0) this.clock.turn(() => this.#flushFirst())
     else this.#isFlushing = false
     this.#tell()
