@@ -69,6 +69,8 @@ export class CompanionChange {
 
   async flipBack(reason: string): Promise<void> {
     const { node } = this
+    // Of an object that was at the next version nothing is recorded any more: it starts anew.
+    if (node.recordStore.record.rewind?.phase === 'recording') await node.software.stop()
     await this.shared.commit(() => flippedBack(node.recordStore.record, reason))
     if (node.software.hasObject) node.software.rebuildChain()
     await this.returnToOld()

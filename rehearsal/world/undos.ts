@@ -1,6 +1,6 @@
 /**
- * An undo as a plan tells of it: the upgrade that it undoes, turned round (DESIGN §5). Pure, and made anew of what
- * it undoes whenever that changes.
+ * An undo as a plan tells of it: the upgrade that it undoes, turned round (DESIGN §5). Pure, and made anew of
+ * that one whenever it changes.
  */
 
 import type { Version } from 'theseus-actors'

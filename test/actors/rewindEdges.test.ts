@@ -2,9 +2,11 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Seen } from '../../core/inspection/inspection.js'
 import type { RewoundSeen } from '../../core/inspection/rewoundSeen.js'
+import { keys } from '../../core/model/nodeRecord.js'
+import { decodeOperation } from '../../core/model/recordedOperation.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
-import { DrawerV1, TillV1 as GroupedTillV1, toV2 as groupedToV2 } from './groupClasses.js'
+import { DisplayV2, DrawerV1, displaysToV2, TillV1 as GroupedTillV1, toV2 as groupedToV2, withDisplay } from './groupClasses.js'
 import { LedgerV1, rewindable, type TillParts, TillV1, TillV3, toTillV2 } from './tillClasses.js'
 
 async function open(t: ExecutionContext, tills: readonly string[] = ['till'], settings = {}) {
@@ -143,6 +145,37 @@ test('the members of a group are rewound together, each by its own recording', a
   t.deepEqual([await call('till', 2, 'sales'), await call('drawer', 2, 'coins')], [2, 9])
   t.like(await reportOf(system, 'till-7_till'), { target: 1, replayed: 1, differing: 1 })
   t.like(await reportOf(system, 'till-7_drawer'), { target: 1, replayed: 2, differing: 2 })
+})
+
+test('a member that goes back with its group from an upgrade of another one records on, with all that it asks', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } })
+  const host = await system.host('h1')
+  const group = await host.running.group('g', withDisplay)
+  const sell = (coins: number) => system.desk.running.operator.call({ node: 'g_till' }, 'sell', [coins], { version: 1 })
+  await system.publish(rewindable(groupedToV2()))
+  await group.reached(1)
+  await sell(1)
+  class Failing extends DisplayV2 {
+    static override readonly className = 'Display.v2'
+    override start() {
+      throw new Error('does not start')
+    }
+  }
+  const upgrade = displaysToV2()
+  await system.publish({ ...upgrade, classUpgrades: upgrade.classUpgrades.map((each) => ({ ...each, newClass: Failing })) })
+  await host.untilPhase('g_till', 'stalled')
+  await sell(2)
+  await host.stop()
+  const store = await host.state.open()
+  const recorded = [...store.range(...keys.operations('g_till', 1))].map(([, bytes]) => decodeOperation(bytes))
+  t.deepEqual(
+    recorded.map(({ method, calls }) => [method, calls.length]),
+    [
+      ['sell', 1],
+      ['sell', 1],
+    ],
+  )
+  await store.close()
 })
 
 test('a replay that takes longer than a transform may stalls, and a retry goes on where it was', async (t) => {
