@@ -5,9 +5,9 @@
 import { type Fault, toFault } from '../base/fault.js'
 import type { Clock } from '../ports/clock.js'
 import type { Write } from '../ports/stateStore.js'
+import { Chunk, firstIn, newestIn } from './chunk.js'
 import { encodeMark, type LogCache, type LogMark } from './logCache.js'
 import { overlaid } from './overlaid.js'
-import { Overlay } from './overlay.js'
 import { type Entry, takePage } from './pagedRange.js'
 
 export interface CacheLimits {
@@ -37,19 +37,9 @@ export const cacheLimits: CacheLimits = {
   cacheRepeatMsMax: 5000,
 }
 
-/** Writes on their way to the cache together. */
-interface Chunk {
-  readonly number: number
-  readonly writes: Map<string, Uint8Array | null>
-  bytes: number
-  mark: LogMark
-}
-
 export class CacheFollower {
-  readonly #overlay = new Overlay()
-  /** Being filled; then those that the cache does not hold yet, in order. */
-  #filling: Chunk
-  readonly #full: Chunk[] = []
+  /** The writes that the cache does not hold yet, in order. The last chunk is being filled. */
+  readonly #chunks: Chunk[]
   #aheadWrites = 0
   #aheadBytes = 0
   #isFlushing = false
@@ -68,7 +58,7 @@ export class CacheFollower {
     /** The cache holds everything up to this entry. */
     private readonly onHeld: (mark: LogMark) => void,
   ) {
-    this.#filling = emptyChunk(1, begin)
+    this.#chunks = [new Chunk(begin)]
     this.#repeatMs = limits.cacheRepeatMs
   }
 
@@ -83,16 +73,16 @@ export class CacheFollower {
   }
 
   get(key: string): Uint8Array | undefined {
-    const value = this.#overlay.get(key)
+    const value = newestIn(this.#chunks, key)
     if (value === undefined) return this.cache.get(key)
     return value === null ? undefined : new Uint8Array(value)
   }
 
   /** The entries of one moment, at or after `from`: at most `limit`, and none when there are no more. */
   page(from: string, to: string, limit: number): Entry[] {
-    if (this.#overlay.size === 0) return takePage(this.cache.range(from, to, limit), limit)
+    if (this.#aheadWrites === 0) return takePage(this.cache.range(from, to, limit), limit)
     for (let start = from; ; ) {
-      const own = this.#overlay.first(start, to, limit)
+      const own = firstIn(this.#chunks, start, to, limit)
       // Behind the last of so many there may be more, so the page ends there.
       const isCut = own.length === limit
       const end = isCut ? `${own[limit - 1]![0]}\u0000` : to
@@ -105,28 +95,24 @@ export class CacheFollower {
 
   /** Shows a commit that counts. The entry `at` is its last. */
   apply(writes: readonly Write[], at: LogMark): void {
-    const chunk = this.#filling
-    const before = chunk.writes.size
-    let bytes = 0
+    const chunk = this.#chunks.at(-1)!
+    const { bytes } = chunk
+    const { size } = chunk.writes
     for (let i = 0; i < writes.length; i++) {
       const [key, value] = writes[i]!
       // The caller may use its own again once the commit has ended.
-      const kept = value === null ? null : new Uint8Array(value)
-      bytes += (kept?.length ?? 0) - (chunk.writes.get(key)?.length ?? 0)
-      this.#overlay.put(key, kept, chunk.number)
-      chunk.writes.set(key, kept)
+      chunk.put(key, value === null ? null : new Uint8Array(value))
     }
     chunk.mark = at
-    chunk.bytes += bytes
-    this.#aheadBytes += bytes
-    this.#aheadWrites += chunk.writes.size - before
+    this.#aheadBytes += chunk.bytes - bytes
+    this.#aheadWrites += chunk.writes.size - size
     if (chunk.writes.size >= this.limits.chunkWritesMax || chunk.bytes >= this.limits.chunkBytesMax) this.#cut()
     else this.#cancelTimer ??= this.clock.after(this.limits.chunkMs, () => this.#cut())
   }
 
   /** An entry that writes nothing. */
   pass(at: LogMark): void {
-    this.#filling.mark = at
+    this.#chunks.at(-1)!.mark = at
   }
 
   /** Resolves when the cache has taken a chunk or has failed to. */
@@ -149,12 +135,9 @@ export class CacheFollower {
   #cut(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-    const chunk = this.#filling
-    if (chunk.writes.size > 0) {
-      this.#full.push(chunk)
-      this.#filling = emptyChunk(chunk.number + 1, chunk.mark)
-    }
-    if (this.#isFlushing || this.#full.length === 0) return
+    const filled = this.#chunks.at(-1)!
+    if (filled.writes.size > 0) this.#chunks.push(new Chunk(filled.mark))
+    if (this.#isFlushing || this.#chunks.length === 1) return
     this.#isFlushing = true
     this.clock.turn(() => this.#flushFirst())
   }
@@ -163,28 +146,27 @@ export class CacheFollower {
     if (this.#isAbandoned) return
     const writes: Write[] = []
     let count = 0
-    for (const chunk of this.#full) {
+    for (const chunk of this.#chunks.slice(0, -1)) {
       if (count > 0 && writes.length + chunk.writes.size > this.limits.flushWritesMax) break
       for (const write of chunk.writes) writes.push(write)
       count++
     }
-    this.cache.commitUpTo(writes, encodeMark(this.#full[count - 1]!.mark)).then(
+    this.cache.commitUpTo(writes, encodeMark(this.#chunks[count - 1]!.mark)).then(
       () => this.#held(count),
       (error: unknown) => this.#notHeld(toFault(error, 'unavailable.storage')),
     )
   }
 
   #held(count: number): void {
-    const chunks = this.#full.splice(0, count)
+    const chunks = this.#chunks.splice(0, count)
     for (const chunk of chunks) {
       this.#aheadWrites -= chunk.writes.size
       this.#aheadBytes -= chunk.bytes
-      this.#overlay.drop(chunk.writes.keys(), chunk.number)
     }
     this.#fault = undefined
     this.#repeatMs = this.limits.cacheRepeatMs
     this.onHeld(chunks[count - 1]!.mark)
-    if (this.#full.length > 0) this.clock.turn(() => this.#flushFirst())
+    if (this.#chunks.length > 1) this.clock.turn(() => this.#flushFirst())
     else this.#isFlushing = false
     this.#tell()
   }
@@ -202,8 +184,4 @@ export class CacheFollower {
   #tell(): void {
     for (const resolve of this.#moved.splice(0)) resolve()
   }
-}
-
-function emptyChunk(number: number, mark: LogMark): Chunk {
-  return { number, writes: new Map(), bytes: 0, mark }
 }
