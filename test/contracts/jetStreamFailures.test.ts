@@ -228,6 +228,12 @@ test.serial('a server that freezes is left within seconds, though it takes no mo
   }
 })
 
+test.serial('many that open new logs of one service at once all have them', async (t) => {
+  const places = [0, 1, 2].map((from) => logsOf(t, from, { answerTimeoutMs: 10_000, askTimeoutMs: 60_000 }))
+  const opened = await Promise.all(places.flatMap((place) => Array.from({ length: 8 }, (_, shard) => place.open('cards', shard))))
+  for (const log of opened) t.deepEqual(await log.ends(), { first: 1, last: 0 })
+})
+
 test.serial('one server with one replica keeps what it has acknowledged through kill -9', async (t) => {
   const one = await startNatsCluster({ size: 1 })
   t.teardown(() => one.stop())

@@ -4,7 +4,7 @@
  */
 import type { NatsConnection } from 'nats'
 import { Fault } from '../../core/base/fault.js'
-import { SharedTask } from '../../core/base/sharedWork.js'
+import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
 import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { safeErrorHandler } from '../factory.js'
 import { type NatsOptions, serversOf } from '../nats/natsFactory.js'
@@ -13,7 +13,8 @@ import { JetStreamConnection } from './jetStreamConnection.js'
 import { JetStreamLog } from './jetStreamLog.js'
 import { JetStreamSnapshots } from './jetStreamSnapshots.js'
 import { openStream } from './openStream.js'
-import { logNames, snapshotNames, snapshotsUnder } from './streamNames.js'
+import type { StreamUse } from './streamConfig.js'
+import { logNames, type StreamNames, snapshotNames, snapshotsUnder } from './streamNames.js'
 import { testedServer, untestedServerLine } from './testedServers.js'
 
 /** The settings of the connection are those of `nats()`. */
@@ -45,6 +46,8 @@ export function jetStreamLogs(options: JetStreamOptions): ShardLogs {
 
 class JetStreamLogs implements ShardLogs {
   readonly #connecting = new SharedTask<JetStreamApi>()
+  /** By the name of the stream: shards share the one of their snapshots. */
+  readonly #opening = new SharedWork<string, unknown>()
   #api: JetStreamApi | undefined
   #isClosed = false
   readonly #logs = new Set<JetStreamLog>()
@@ -61,8 +64,10 @@ class JetStreamLogs implements ShardLogs {
     const names = logNames(system, service, shard)
     const snapshots = snapshotNames(system, service)
     const api = await this.#connected()
-    await openStream(api, 'log', names, replicas)
-    await openStream(api, 'snapshots', snapshots, replicas)
+    const open = (use: StreamUse, of: StreamNames): Promise<unknown> =>
+      this.#opening.run(of.stream, () => openStream(api, use, of, replicas))
+    await open('log', names)
+    await open('snapshots', snapshots)
     const durability = replicas > 1 ? 'replicated' : isSynced === true ? 'disk' : 'process'
     const kept = new JetStreamSnapshots(api, snapshots.stream, snapshotsUnder(system, service, shard))
     const log = new JetStreamLog(api, names, durability, kept, () => this.#logs.delete(log))
