@@ -195,6 +195,41 @@ test('H2: a killed store has all that was acknowledged, wherever the cache was',
   )
 })
 
+test('a range over chunks and the store behind them is what the commits say, whatever slots it names', async (t) => {
+  const part = (...values: string[]) => fc.constantFrom(...values)
+  const key = fc
+    .tuple(part('s', 'n'), part('a', 'ab', 'b'), part('1', '2', '20'), part('r', 'c/v/k1', 'c/v/k2', 'c0'))
+    .map((parts) => parts.join('/'))
+  const slot = fc.tuple(part('s/', 'n/'), part('a', 'ab', 'b'), part('/1', '/2', '/20')).map((parts) => parts.join(''))
+  // Mostly within one slot, as nodes ask.
+  const within = fc
+    .tuple(slot, part('/', '/c/', '/c/v/', '/r'), part('/', '0', '/c/v0', '/c0', '/s'))
+    .map(([name, first, last]) => [name + first, name + last] as const)
+  const range = fc.oneof(within, within, fc.tuple(key, key), fc.tuple(part('', 's/', 's/a/', 's/a'), part('s/a0', 's0', 't')))
+  const commit = fc.array(fc.tuple(key, fc.option(fc.nat(9))), { minLength: 1, maxLength: 6 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(commit, { maxLength: 12 }),
+      fc.array(fc.tuple(range, fc.integer({ min: 1, max: 40 })), { minLength: 1, maxLength: 20 }),
+      fc.constantFrom(2, 5, 100),
+      async (commits, ranges, chunkWritesMax) => {
+        const disk = diskWith({ ...lazy, chunkWritesMax })
+        const store = await disk.open()
+        const model = await memoryCache().open()
+        for (const writes of commits) {
+          const packed = writes.map(([name, value]): Write => [name, value === null ? null : bytes(String(value))])
+          await Promise.all([store.commit(packed), model.commit(packed)])
+          for (const [[from, to], limit] of ranges)
+            t.deepEqual([...store.range(from, to, limit)], [...model.range(from, to, limit)], `${from} to ${to}`)
+        }
+        await store.close()
+        await model.close()
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
 test('the log is trimmed behind the cache, and is never needed from before the cache’s last commit but one', async (t) => {
   const disk = diskWith({ ...lazy, chunkWritesMax: 10 })
   const store = await opened(t, disk)
