@@ -3,6 +3,7 @@
  * Together with the main entry it is all that `natsctl` uses. docs/reference.md says what each name is.
  */
 export type { Gather } from './actors/base/tokens.js'
+export type { ShardSeen } from './actors/operator/shardsSeen.js'
 export { digestOf, isDigest } from './core/base/digest.js'
 export { milliseconds } from './core/base/duration.js'
 export { reasonOf } from './core/base/fault.js'

@@ -13,6 +13,7 @@ import { addNode } from './commands/node.js'
 import { addOrder } from './commands/order.js'
 import { addRestore } from './commands/restore.js'
 import { addRollout } from './commands/rollout.js'
+import { addShard } from './commands/shard.js'
 import { addSystem } from './commands/system.js'
 import { addTable } from './commands/table.js'
 import { addTrust } from './commands/trustRoot.js'
@@ -76,6 +77,7 @@ export async function perform(words: readonly string[]): Promise<ExitCode> {
   addInspect(program)
   addNode(program)
   addHost(program)
+  addShard(program)
   addVersion(program)
   addSystem(program)
   addTable(program)

@@ -13,14 +13,16 @@ import { leftBehind, type Reader, readersOf } from '../../core/control/readers.j
 import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
+import { shardOf } from '../../core/model/shard.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
+import type { Transport } from '../../core/ports/transport.js'
 import type { Signed } from '../../core/trust/signed.js'
 import type { TrustMark } from '../../core/trust/trustMark.js'
 import { checkFits } from '../../core/upgrade/lineageCheck.js'
 import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
-import { subjectsOf } from '../../core/wire/subjects.js'
+import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { type Signing, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
@@ -29,6 +31,7 @@ import { type InspectionBatch, InspectionClient } from '../inspection/inspection
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
+import { type ShardSeen, seeShards } from './shardsSeen.js'
 
 /** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
 const serversAsked = 16
@@ -56,6 +59,7 @@ export class Operator {
     @inject(tokens.signing) signing: Signing,
     @inject(tokens.beginsAt) private readonly beginsAt: Level,
     @inject(InspectionClient) private readonly inspectionClient: InspectionClient,
+    @inject(tokens.transport) private readonly transport: Transport,
   ) {
     const documents = new Documents({ clock, server, signing })
     this.#publisher = new Publisher({ clock, settings, server, signing, documents })
@@ -288,7 +292,7 @@ export class Operator {
    * answer is asked for again.
    */
   call(
-    target: { readonly node: string } | { readonly service: string },
+    target: { readonly node: string; readonly shardOf?: ShardSeen } | { readonly service: string },
     method: string,
     args: readonly unknown[],
     options: { readonly version: Version; readonly deadlineMs?: number; readonly kind?: MethodKind },
@@ -297,7 +301,7 @@ export class Operator {
     return this.calls.call(
       { nodeId: this.settings.hostId, incarnation: this.calls.incarnation, className: 'Operator', version: options.version },
       {
-        subject: 'node' in target ? subjects.node(target.node) : subjects.service(target.service),
+        subject: subjectOfCall(subjects, target),
         label: options.version,
         method,
         kind: options.kind ?? 'command',
@@ -310,4 +314,18 @@ export class Operator {
       },
     )
   }
+
+  /** The shards of all sharded services, and who has them, as hosts tell within about a second. */
+  shards(): Promise<readonly ShardSeen[]> {
+    return seeShards(this.transport, this.clock, this.settings.system, this.settings.shardOfferMs * 2.5)
+  }
+}
+
+function subjectOfCall(
+  subjects: Subjects,
+  target: { readonly node: string; readonly shardOf?: ShardSeen } | { readonly service: string },
+): string {
+  if ('service' in target) return subjects.service(target.service)
+  const { node, shardOf: shard } = target
+  return shard === undefined ? subjects.node(node) : subjects.shard(shard.service, shardOf(node, shard.of), node)
 }

@@ -1,7 +1,7 @@
 /** `natsctl call`: one call to a node or a service, by name. */
 import type { Command } from 'commander'
-import type { NodeRow, Version } from 'theseus-actors'
-import { clientService, isName } from 'theseus-actors/operator'
+import type { NodeRow, RunningHost, Version } from 'theseus-actors'
+import { clientService, isName, type ShardSeen } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, versionFlag } from '../context/flags.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
@@ -43,7 +43,8 @@ async function call(name: string, method: string, args: readonly unknown[], flag
   if (flags.node && flags.service) throw usageFailure('--node or --service, not both')
   if (!isName(name)) throw usageFailure(`"${name}" is no name of a node or service`)
   return withOperator(flags, async (operator, system) => {
-    const target = await targetOf(name, flags, system, () => operator.database.nodes())
+    const found = await targetOf(name, flags, system, () => operator.database.nodes())
+    const target = 'node' in found ? await inItsShard(operator, found.node) : found
     const version = flags.atVersion ?? (await operator.database.head()).version
     const kind = flags.query ? 'query' : 'command'
     const answered = operator.call(target, method, args, { version, deadlineMs: flags.deadline, kind })
@@ -79,7 +80,15 @@ export function argument(text: string): unknown {
   }
 }
 
-type Target = { readonly node: string } | { readonly service: string }
+/** A node of a sharded service is called by its shard. */
+async function inItsShard(operator: RunningHost['operator'], node: string): Promise<Target> {
+  const row = (await operator.database.nodes()).find(({ nodeId }) => nodeId === node)
+  if (row?.directoryId?.startsWith(`shard-${row.service}-`) !== true) return { node }
+  const shard = (await operator.shards()).find(({ service }) => service === row.service)
+  return shard === undefined ? { node } : { node, shardOf: shard }
+}
+
+type Target = { readonly node: string; readonly shardOf?: ShardSeen } | { readonly service: string }
 
 async function targetOf(
   name: string,
