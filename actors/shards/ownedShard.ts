@@ -4,6 +4,7 @@
  *
  * H4. An owner that has appended nothing for a third of its lease appends a beat.
  */
+import { Fault } from '../../core/base/fault.js'
 import type { Log, ShardLog } from '../../core/ports/log.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { LoggedStore } from '../../core/store/loggedStore.js'
@@ -30,6 +31,8 @@ export interface ShardPlace {
 
 /** Looks at the lease in one of its thirds. */
 const looksPerThird = 4
+/** After so many leases without an append it is told why. */
+const stuckLeases = 3
 
 export class OwnedShard {
   readonly lease: ShardLease
@@ -43,6 +46,7 @@ export class OwnedShard {
   readonly #log: LoggedStore
   #isBeating = false
   #hasLapsed = false
+  #isTold = false
   #isEnded = false
   #cancelLook: () => void = () => {}
 
@@ -129,6 +133,7 @@ export class OwnedShard {
     this.lease.renewed(sent)
     if (!this.#hasLapsed || this.lease.state !== 'held') return
     this.#hasLapsed = false
+    this.#isTold = false
     this.renewals.emit()
   }
 
@@ -147,6 +152,19 @@ export class OwnedShard {
     this.#log.append({ kind: 'beat' }).then(ended, ended)
   }
 
+  /** H7. For long it could append nothing: the log may be away, or may have lost what was acknowledged. */
+  async #tellWhy(): Promise<void> {
+    this.#isTold = true
+    const { name } = this
+    const { last } = await this.place.log.ends().catch(() => ({ last: undefined }))
+    const counted = this.#log.end.position
+    const isLost = last !== undefined && last < counted
+    const message = isLost
+      ? `the log of ${name} ends at ${last}, and entry ${counted} was acknowledged: it has lost entries. Restore it`
+      : `${name} is not answered: nothing could be appended to its log for long`
+    this.services.observe({ type: 'warning', message, error: isLost ? new Fault('config.log-lost', message) : undefined })
+  }
+
   #lookLater(): void {
     this.#cancelLook = this.services.clock.after(this.#leaseMs / 3 / looksPerThird, () => {
       if (this.#isEnded) return
@@ -155,6 +173,7 @@ export class OwnedShard {
         this.#hasLapsed = true
         this.lapses.emit()
       }
+      if (!this.#isTold && this.lease.agedMs > this.#leaseMs * stuckLeases) void this.#tellWhy()
       this.#lookLater()
     })
   }

@@ -382,3 +382,15 @@ test('the same for a beat: the lease runs from its first copy', async (t) => {
   t.true(sent[2]! - sent[0]! > 100)
   t.true(a!.lease.agedMs >= clock.now() - sent[0]! - 5, `${a!.lease.agedMs}, sent ${clock.now() - sent[0]!} ms ago`)
 })
+
+test('an owner whose log has lost acknowledged entries says so, and answers nothing meanwhile', async (t) => {
+  const { clock, host, shard } = world(t)
+  const first = host('a')
+  const a = await first.own()
+  await put(a!, 'k', '1')
+  await put(a!, 'l', '2')
+  shard.log.loseAfter(2)
+  await clock.passes(60_000)
+  t.is(a!.lease.state, 'lapsed')
+  t.deepEqual(first.warnings.filter((text) => text.includes('has lost entries')).length, 1, first.warnings.join())
+})

@@ -114,12 +114,12 @@ async function progress(logs: readonly (readonly Writer[])[], by = 20): Promise<
 }
 
 /**
- * One kill and one freeze. More for a soak: they are drawn by the seed. With kills and restarts a soak holds
+ * One kill and one restart. More for a soak: they are drawn by the seed. With kills and restarts a soak holds
  * on nats-server 2.9.10. After freezes that release loses entries: docs/operating.md, "Logs of shards".
  */
 const troublesCount = Number(process.env.LOG_TROUBLES ?? 2)
 const seed = Number(process.env.LOG_SEED ?? 1)
-const kinds = (process.env.LOG_TROUBLE_KINDS ?? 'kill,freeze').split(',') as readonly (keyof typeof troubles)[]
+const kinds = (process.env.LOG_TROUBLE_KINDS ?? 'kill,restart').split(',') as readonly (keyof typeof troubles)[]
 /** A server is back after that, whether the others go on without it or not. */
 const awayMsMax = 20_000
 /** A replica that is behind for so long is stuck, and its server is restarted. */
