@@ -169,6 +169,8 @@ export class Shard {
   #refuse(nodeId: string, message: Message, fault: Fault): void {
     const { outbox, observe, history, transport } = this.services
     const { replyTo, payload, subject } = message
+    // H4. A successor may have had the message too: its caller must not make the call once more.
+    if (this.owned.lease.state !== 'held') return
     if (replyTo === undefined || !isInbox(replyTo)) {
       observe({ type: 'deadLetter', subject, fault })
       return
