@@ -80,7 +80,7 @@ export class Host {
       // All hosts are back at once.
       if (status === 'connected') this.#askWithin(this.services.history.heard + 1)
     })
-    this.services.inspection.start(this.nodes.byId)
+    this.services.inspection.start(this.nodes.onHost)
     if (!this.services.trusts.isSaid) this.services.observe(noTrustWarning('a host', this.system))
     this.#ask()
     this.#askLater()
@@ -157,7 +157,7 @@ export class Host {
       newestVersion: history.heard,
       openCalls: calls.openCalls,
       starting: this.#nodes.starting.ids,
-      nodes: [...this.nodes.all].map((node) => node.status.snapshot),
+      nodes: [...this.nodes.onHost.values()].map((node) => node.status.snapshot),
     }
   }
 

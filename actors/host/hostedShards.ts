@@ -6,7 +6,9 @@ import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/mo
 import type { ShardLogs } from '../../core/ports/log.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import { tokens } from '../base/tokens.js'
+import type { Node } from '../node/node.js'
 import { HostSession } from '../registration/hostSession.js'
+import { NodesOfHost } from '../registration/nodesOfHost.js'
 import { NodeServices } from './nodeServices.js'
 import { OfferedService } from './offeredService.js'
 import { ShardHosts } from './shardHosts.js'
@@ -41,6 +43,7 @@ export class HostedShards {
     @inject(NodeServices) private readonly services: OfferingServices,
     @inject(tokens.shardLogs) private readonly logs: ShardLogs | undefined,
     @inject(HostSession) private readonly session: HostSession,
+    @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
     this.#hosts = new ShardHosts(services, session.now.id)
     this.#hosts.asked.on(() => this.#tell())
@@ -77,7 +80,7 @@ export class HostedShards {
     // The next start of this host must know that this one is over.
     await this.session.begin()
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
-    const offered = new OfferedService(definition, capacity, this.services, this.logs, this.#hosts, me)
+    const offered = new OfferedService(definition, capacity, this.services, this.nodes, this.logs, this.#hosts, me)
     this.#offered.set(service, offered)
     this.#hosts.listen()
     this.#tell(true)

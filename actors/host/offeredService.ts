@@ -10,6 +10,8 @@ import type { ServiceOffer } from '../../core/model/shardOffer.js'
 import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { storeUnder } from '../../core/store/storeUnder.js'
 import { StopBudget } from '../base/stopBudget.js'
+import type { Node } from '../node/node.js'
+import type { NodesOfHost } from '../registration/nodesOfHost.js'
 import { OwnedShard } from '../shards/ownedShard.js'
 import { ShardCache } from '../shards/shardCache.js'
 import { ShardClaim } from '../shards/shardClaim.js'
@@ -49,6 +51,7 @@ export class OfferedService {
     private readonly definition: NodeClass,
     readonly capacity: number,
     private readonly services: ShardHostServices,
+    private readonly nodes: NodesOfHost<Node>,
     private readonly logs: ShardLogs,
     private readonly hosts: ShardHosts,
     private readonly me: ClaimingHost,
@@ -155,7 +158,7 @@ export class OfferedService {
       const hosted = this.#hosted.get(number)
       if (this.#isStopped || hosted?.state !== 'restoring' || hosted.owned !== owned) return owned.end()
       // Its state tells which starts of hosts have had it before.
-      const shard = new Shard(owned, number, this.definition, shardServices(services, owned.store, owned.lease))
+      const shard = new Shard(owned, number, this.definition, shardServices(services, this.nodes, owned.store, owned.lease))
       this.#hosted.set(number, { state: 'owned', shard })
       shard.open()
     } catch (error) {

@@ -10,7 +10,7 @@ import { KeptContacts } from '../calls/nodeContacts.js'
 import type { HostServices, Node } from '../node/node.js'
 import type { Fence } from '../registration/fence.js'
 import { HostSession } from '../registration/hostSession.js'
-import { NodesOfHost } from '../registration/nodesOfHost.js'
+import { type NodesOfHost, NodesOfShard } from '../registration/nodesOfHost.js'
 import { StatusReporter } from '../registration/statusReporter.js'
 import type { ShardLease } from '../shards/shardLease.js'
 import { Journal } from '../state/journal.js'
@@ -26,11 +26,17 @@ export interface ShardServices extends HostServices {
   readonly running: NodesOfHost<Node>
 }
 
-export function shardServices(host: ShardHostServices, store: StateStore, lease: ShardLease): ShardServices {
+/** @param nodes those of the host, among which they are seen */
+export function shardServices(
+  host: ShardHostServices,
+  nodes: NodesOfHost<Node>,
+  store: StateStore,
+  lease: ShardLease,
+): ShardServices {
   const { clock, random, settings, database, observe } = host
   const journal = new Journal(store, clock, lease)
   const session = new HostSession(clock, random, settings, store, journal)
-  const running = new NodesOfHost<Node>()
+  const running = new NodesOfShard(nodes)
   // After a gap the lease decides, and not the upgrade database.
   const leased = { moment: () => lease.moment(), asked: () => {} }
   const statusReporter = new StatusReporter(database, clock, random, settings, observe, session, leased, running)

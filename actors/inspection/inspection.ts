@@ -33,7 +33,6 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
-import { Journal } from '../state/journal.js'
 import { countDifferences, differencesOf, readReport } from '../state/rewindReport.js'
 import { InspectionPublisher } from './inspectionPublisher.js'
 import { InspectionQueue } from './inspectionQueue.js'
@@ -81,7 +80,6 @@ export class Inspection {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly notify: HostObserver,
-    @inject(Journal) private readonly journal: Pick<Journal, 'get' | 'range'>,
   ) {
     this.#phases = new InspectionQueue(settings.phasesKeptMax)
     this.#news = new InspectionQueue(settings.seenQueueMax)
@@ -237,10 +235,11 @@ export class Inspection {
     let left = this.settings.rewindReportMax
     const wanted = (this.#nodes?.ids ?? []).filter((nodeId) => nodes?.includes(nodeId) ?? true)
     return wanted.flatMap((nodeId) => {
-      const report = readReport(this.journal, nodeId)
-      if (report === undefined) return []
-      const told = countDifferences(this.journal, nodeId)
-      const kept = told <= left || nodes?.length === 1 ? [...differencesOf(this.journal, nodeId)] : []
+      const journal = this.#nodes?.journalOf(nodeId)
+      const report = journal === undefined ? undefined : readReport(journal, nodeId)
+      if (journal === undefined || report === undefined) return []
+      const told = countDifferences(journal, nodeId)
+      const kept = told <= left || nodes?.length === 1 ? [...differencesOf(journal, nodeId)] : []
       left -= kept.length
       const seen = (from: number): Seen => {
         const differences = kept.slice(from, from + differencesSeenMax)

@@ -6,9 +6,12 @@ import type { Phase } from '../../core/base/phases.js'
 import { type CallsSeen, type NodeSeen, reasonSeen, type Seen, type StateSeen } from '../../core/inspection/inspection.js'
 import type { ObjectChain } from '../../core/model/objectChain.js'
 import type { VersionTally } from '../base/versionTally.js'
+import type { Journal } from '../state/journal.js'
 
 export interface InspectedNode {
   readonly id: string
+  /** Where its state is. */
+  readonly services: { readonly journal: Pick<Journal, 'get' | 'range'> }
   readonly recordStore: { readonly record: { readonly service: string } }
   readonly runs: { readonly className: string; readonly version: Version }
   readonly software: { readonly hasChain: boolean; readonly chain: ObjectChain }
@@ -38,6 +41,10 @@ export class NodeChanges {
 
   get ids(): readonly string[] {
     return [...this.nodes.keys()]
+  }
+
+  journalOf(nodeId: string): Pick<Journal, 'get' | 'range'> | undefined {
+    return this.nodes.get(nodeId)?.services.journal
   }
 
   all(at: number): readonly NodeSeen[] {

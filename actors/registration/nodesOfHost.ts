@@ -1,4 +1,7 @@
-/** The nodes that run on this host, as the parts below them know them. */
+/**
+ * The nodes that run on this host, as the parts below them know them; or those of a shard, which are among
+ * the nodes of its host too for those who look at it.
+ */
 import { injectable } from 'tsyringe'
 import type { NodeFigures } from '../../core/model/nodeRow.js'
 
@@ -15,6 +18,13 @@ export interface NodeOfHost {
 @injectable()
 export class NodesOfHost<N extends NodeOfHost = NodeOfHost> {
   readonly #nodes = new Map<string, N>()
+  /** With those of the host's shards. */
+  readonly #onHost = new Map<string, N>()
+
+  /** All that run on the host, also the nodes of its shards. */
+  get onHost(): ReadonlyMap<string, N> {
+    return this.#onHost
+  }
 
   get byId(): ReadonlyMap<string, N> {
     return this.#nodes
@@ -34,14 +44,26 @@ export class NodesOfHost<N extends NodeOfHost = NodeOfHost> {
 
   add(nodeId: string, node: N): void {
     this.#nodes.set(nodeId, node)
+    this.show(nodeId, node)
   }
 
   delete(nodeId: string): void {
     this.#nodes.delete(nodeId)
+    this.hide(nodeId)
   }
 
   clear(): void {
-    this.#nodes.clear()
+    for (const nodeId of [...this.#nodes.keys()]) this.delete(nodeId)
+  }
+
+  /** @internal A shard's node runs on this host. */
+  show(nodeId: string, node: N): void {
+    this.#onHost.set(nodeId, node)
+  }
+
+  /** @internal */
+  hide(nodeId: string): void {
+    this.#onHost.delete(nodeId)
   }
 
   /**
@@ -52,6 +74,26 @@ export class NodesOfHost<N extends NodeOfHost = NodeOfHost> {
     const node = this.#nodes.get(nodeId)
     node?.leaveToOthers(leftMs)
     await node?.stop()
-    this.#nodes.delete(nodeId)
+    this.delete(nodeId)
+  }
+}
+
+/** The nodes of a shard. */
+export class NodesOfShard<N extends NodeOfHost = NodeOfHost> extends NodesOfHost<N> {
+  readonly #host: NodesOfHost<N>
+
+  constructor(host: NodesOfHost<N>) {
+    super()
+    this.#host = host
+  }
+
+  override show(nodeId: string, node: N): void {
+    super.show(nodeId, node)
+    this.#host.show(nodeId, node)
+  }
+
+  override hide(nodeId: string): void {
+    super.hide(nodeId)
+    this.#host.hide(nodeId)
   }
 }

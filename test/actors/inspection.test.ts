@@ -352,7 +352,7 @@ test('while nobody looks no statechart is observed, no timer runs and nothing is
     },
   } as unknown as Transport
   const settings = { ...defaultSettings, system: 's', hostId: 'h1' } as HostSettings
-  const inspection = new Inspection(transport, clock, settings, () => {}, { get: () => undefined, range: () => [] })
+  const inspection = new Inspection(transport, clock, settings, () => {})
   inspection.start(new Map())
   let observers = 0
   const inspect = () => {

@@ -46,8 +46,17 @@ test('a node that nobody calls falls asleep, and a call wakes it with its state'
   for (const id of ids) await cart(system.desk, id).add(`of ${id}`)
   const awake = () => a!.running.shards.reduce((sum, shard) => sum + shard.awake, 0)
   t.is(awake(), ids.length)
+  // Those who look at the host see them as they see others.
+  t.deepEqual(
+    a!.running
+      .status()
+      .nodes.map(({ id }) => id)
+      .sort(),
+    [...ids].sort(),
+  )
   await system.clock.passes(20_000)
   t.is(awake(), 0)
+  t.deepEqual(a!.running.status().nodes, [])
   for (const id of ids) t.deepEqual(await cart(system.desk, id).items(), [`of ${id}`])
   t.is(awake(), ids.length)
 })
