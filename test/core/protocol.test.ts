@@ -133,6 +133,8 @@ test('the page’s subjects are the code’s', (t) => {
     [
       subjects.node('node'),
       subjects.service('service'),
+      subjects.shard('service', 0, 'node').replace('.0.', '.shard.'),
+      subjects.offers,
       subjects.event('event'),
       subjects.introduced,
       subjects.announcements,
@@ -144,7 +146,7 @@ test('the page’s subjects are the code’s', (t) => {
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
-  t.true(rows[5]![1]!.includes(`queue group \`${serverQueue}\``))
+  t.true(rows[7]![1]!.includes(`queue group \`${serverQueue}\``))
 })
 
 test('the page’s limits are the code’s', (t) => {
