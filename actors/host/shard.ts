@@ -18,6 +18,7 @@ import { startNode } from '../node/nodeStart.js'
 import type { OwnedShard } from '../shards/ownedShard.js'
 import { NodeSet } from './nodeSet.js'
 import type { ShardServices } from './shardServices.js'
+import { type ShardOfSleepers, Sleepers } from './sleepers.js'
 
 export interface ShardSettings {
   /** A node without calls falls asleep after so long. */
@@ -38,11 +39,6 @@ interface Turning {
 
 /** Looks for nodes without calls, in the time after which they fall asleep. */
 const looksPerSleep = 4
-/** Records that are looked at in one turn of the loop. */
-const recordsPerTurn = 500
-/** A node that an upgrade has woken is waited for so long before the next one is. */
-const passingMsMax = 5_000
-const pollMs = 50
 /** So long after a node could not be woken it is not tried again; and of so many nodes at most. */
 const failureMs = 500
 const failuresMax = 10_000
@@ -61,8 +57,7 @@ export class Shard {
   #subscription: Subscription | undefined
   #isLeaving = false
   #isOver = false
-  #reached: Version = -1
-  #isReaching = false
+  readonly #sleepers: Sleepers
   #cancelLook: () => void = () => {}
 
   constructor(
@@ -77,6 +72,7 @@ export class Shard {
     this.#subject = subjectsOf(services.settings.system).wholeShard(service, shard)
     this.#prefix = this.#subject.slice(0, -1)
     this.nodes = new NodeSet(services, services.running)
+    this.#sleepers = new Sleepers(this.#ofSleepers(), services)
     owned.lost.on(() => this.#taken())
     owned.lapses.on(() => this.#listenNot())
     owned.renewals.on(() => this.#listen())
@@ -87,6 +83,18 @@ export class Shard {
     this.#listen()
     this.#lookLater()
     this.reach(this.services.history.heard)
+  }
+
+  #ofSleepers(): ShardOfSleepers {
+    const isEnding = () => this.#isLeaving || this.#isOver
+    return {
+      ...{ name: this.owned.name, service: this.#service, shard: this.shard, shards: this.#shards },
+      get isEnding() {
+        return isEnding()
+      },
+      isAwake: (nodeId) => this.nodes.has(nodeId) || this.#turning.has(nodeId),
+      wake: (nodeId) => this.#wake(nodeId, []),
+    }
   }
 
   get awake(): number {
@@ -266,7 +274,7 @@ export class Shard {
 
   /** Nothing of it would be missed. */
   #isDrowsy(node: Node): boolean {
-    const { clock, settings, history } = this.services
+    const { clock, settings, history, statusReporter } = this.services
     const { record } = node.recordStore
     const calledMs = this.#calledMs.get(node.id) ?? 0
     return (
@@ -276,6 +284,9 @@ export class Shard {
       node.phase === 'current' &&
       node.mailbox.isIdle &&
       node.state.isCommitted &&
+      // Nobody would say later what the database does not know: a rollout would wait for it.
+      node.permit.isFree &&
+      statusReporter.isTold(node.id) &&
       record.generation.lazy === undefined &&
       record.newest >= history.heard &&
       record.generation.version === record.newest &&
@@ -290,59 +301,9 @@ export class Shard {
     this.nodes.versionsOver()
   }
 
-  /** Nodes that are awake learn of it, and those that are asleep are woken in passing, a few at a time. */
+  /** Nodes that are awake learn of it, and those that are asleep are woken in passing. */
   reach(version: Version): void {
-    if (version > this.#reached) {
-      this.#reached = version
-      if (this.awake > 0) this.nodes.learn(version)
-    }
-    if (!this.#isReaching) void this.#reachAll()
-  }
-
-  async #reachAll(): Promise<void> {
-    this.#isReaching = true
-    try {
-      for (let done = -1; done < this.#reached && !this.#isLeaving && !this.#isOver; ) {
-        const goal = this.#reached
-        await this.#reachSleepers(goal)
-        done = goal
-      }
-    } catch (error) {
-      if (!this.#isOver)
-        this.services.observe({ type: 'warning', message: `${this.owned.name}: its nodes could not be looked at`, error })
-    } finally {
-      this.#isReaching = false
-    }
-  }
-
-  async #reachSleepers(goal: Version): Promise<void> {
-    const { journal, clock, settings } = this.services
-    const waking = new Set<Promise<unknown>>()
-    let looked = 0
-    for (const [, bytes] of journal.range(...keys.allRecords)) {
-      const { nodeId, upgrade, newest, generation } = checkRecord(unpack(bytes))
-      const isBehind = upgrade !== null || newest < goal || generation.version < goal || generation.lazy !== undefined
-      if (isBehind && !this.nodes.has(nodeId) && !this.#turning.has(nodeId)) {
-        const woken = this.#pass(nodeId, goal).finally(() => waking.delete(woken))
-        waking.add(woken)
-        if (waking.size >= settings.wakingMax) await Promise.race(waking)
-      }
-      if (++looked % recordsPerTurn === 0) await new Promise<void>((resolve) => clock.turn(resolve))
-      if (this.#isLeaving || this.#isOver) break
-    }
-    await Promise.all(waking)
-  }
-
-  /** Wakes it; resolves when it has gone on, or takes long. */
-  async #pass(nodeId: string, goal: Version): Promise<void> {
-    const { clock } = this.services
-    const node = await this.#wake(nodeId, [])
-    if (node === undefined) return
-    const untilMs = clock.monotonicMs() + passingMsMax
-    while (!this.#isOver && !this.#isLeaving && clock.monotonicMs() < untilMs) {
-      if (node.phase === 'current' && node.version >= goal) return
-      await sleep(clock, pollMs)
-    }
+    if (this.#sleepers.reach(version) && this.awake > 0) this.nodes.learn(version)
   }
 
   // --- Its end here
@@ -390,6 +351,7 @@ export class Shard {
   #end(): void {
     this.#isOver = true
     this.#cancelLook()
+    this.#sleepers.stop()
     this.#listenNot()
     this.nodes.stop()
     this.nodes.running.clear()

@@ -159,6 +159,11 @@ export class StatusReporter {
     return this.#nodes.has(nodeId)
   }
 
+  /** Whether the database has the newest row of the node. */
+  isTold(nodeId: string): boolean {
+    return !this.#running && !this.#unreported.has(nodeId) && this.#nodes.get(nodeId)?.registration !== 'pending'
+  }
+
   /** The node is not here any more. Its row stays: a registered node counts until it is forgotten. */
   release(nodeId: string): void {
     if (this.#drop(nodeId)) this.#stoppedNodes.add(nodeId)

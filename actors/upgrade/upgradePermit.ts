@@ -62,6 +62,11 @@ export class UpgradePermit {
     this.#state = state
   }
 
+  /** The database has none of this node, and knows so. */
+  get isFree(): boolean {
+    return this.#state === 'free'
+  }
+
   /**
    * Rejects while the database is away. One claim after the other: an upgrade that is undone while it claims
    * gives the permit back when it hears of it, which must not be what the next one has claimed meanwhile.
