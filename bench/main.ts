@@ -15,9 +15,10 @@ import { pause } from './pause/pause.js'
 import { rewind } from './rewind/rewind.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
+import { shardsBench } from './shards/shards.js'
 import { state } from './state/state.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle, logs]
+const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle, logs, shardsBench]
 
 const usage = `npm run bench [-- <bench>… | all | charts] [options]
 

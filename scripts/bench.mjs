@@ -19,7 +19,7 @@ function installPeers() {
   if (status !== 0) say(`the peers can't be installed: ${stderr?.trim().split('\n').at(0)}`)
 }
 
-const others = ['hops', 'rollout', 'pause', 'rewind', 'state', 'scale', 'memory', 'bundle', 'logs', 'charts']
+const others = ['hops', 'rollout', 'pause', 'rewind', 'state', 'scale', 'memory', 'bundle', 'logs', 'shards', 'charts']
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const hasPeers = named.includes('calls') || named.includes('all') || !others.some((name) => named.includes(name))
 
