@@ -46,7 +46,14 @@ export class HostedShards {
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
     this.#hosts = new ShardHosts(services, session.now.id)
-    this.#hosts.asked.on(() => this.#tell())
+    this.#hosts.asked.on(() => {
+      this.#tell()
+      for (const offered of this.#offered.values()) offered.lookNow()
+    })
+    // The shard that a host leaves is to be here at once.
+    this.#hosts.moved.on(() => {
+      if (this.#isListening && !this.#isStopped) for (const offered of this.#offered.values()) offered.round()
+    })
     services.history.newer.on((version) => {
       for (const offered of this.#offered.values()) offered.reach(version)
     })
@@ -80,7 +87,9 @@ export class HostedShards {
     // The next start of this host must know that this one is over.
     await this.session.begin()
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
-    const offered = new OfferedService(definition, capacity, this.services, this.nodes, this.logs, this.#hosts, me)
+    const offered = new OfferedService(definition, capacity, this.services, this.nodes, this.logs, this.#hosts, me, (asks) =>
+      this.#tell(asks),
+    )
     this.#offered.set(service, offered)
     this.#hosts.listen()
     this.#tell(true)

@@ -55,6 +55,8 @@ export class OfferedService {
     private readonly logs: ShardLogs,
     private readonly hosts: ShardHosts,
     private readonly me: ClaimingHost,
+    /** Tells the others which shards this host has; `asks`: and has them look at what they wait for. */
+    private readonly tell: (asks: boolean) => void,
   ) {
     const { service, shards } = describeClass(definition)
     this.name = service
@@ -88,6 +90,11 @@ export class OfferedService {
       else if (hosted.state === 'elsewhere' && owner === undefined) void this.#claim(shard)
     }
     this.#rebalance()
+  }
+
+  /** A shard may have been left to this host just now. */
+  lookNow(): void {
+    for (const hosted of this.#hosted.values()) if (hosted.state === 'claiming') hosted.claim.poke()
   }
 
   reach(version: Version): void {
@@ -179,7 +186,10 @@ export class OfferedService {
 
   async #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
     this.#hosted.set(number, { state: 'leaving', shard })
+    // The successor opens the log and reads it meanwhile.
+    this.tell(false)
     await shard.handOver(to, budget)
+    this.tell(true)
     const hosted = this.#hosted.get(number)
     if (hosted?.state === 'leaving' && hosted.shard === shard) this.#hosted.set(number, elsewhere)
   }

@@ -30,6 +30,8 @@ interface Heard {
 export class ShardHosts {
   /** A host asks all to tell of themselves. */
   readonly asked = new Signal()
+  /** A host has other shards than before. */
+  readonly moved = new Signal()
   readonly #others = new Map<string, Heard>()
   #subscription: Subscription | undefined
 
@@ -85,8 +87,9 @@ export class ShardHosts {
       const offer = decodeOffer(message.payload)
       if (offer.hostId === settings.hostId) return
       if (!this.#others.has(offer.hostId) && this.#others.size >= hostsMax) this.#forget()
-      if (this.#others.has(offer.hostId) || this.#others.size < hostsMax)
-        this.#others.set(offer.hostId, { offer, ms: clock.monotonicMs() })
+      const before = this.#others.get(offer.hostId)
+      if (before !== undefined || this.#others.size < hostsMax) this.#others.set(offer.hostId, { offer, ms: clock.monotonicMs() })
+      if (before === undefined || !hasSameShards(before.offer, offer)) this.moved.emit()
       if (offer.asks) this.asked.emit()
     } catch (error) {
       observe({ type: 'deadLetter', subject: message.subject, fault: toFault(error, 'protocol.bad-envelope') })
@@ -97,4 +100,9 @@ export class ShardHosts {
     const alive = new Set([...this.#alive()].map(({ hostId }) => hostId))
     for (const hostId of this.#others.keys()) if (!alive.has(hostId)) this.#others.delete(hostId)
   }
+}
+
+function hasSameShards(a: HostOffer, b: HostOffer): boolean {
+  const owned = ({ services }: HostOffer) => services.map(({ service, owned }) => `${service} ${owned.join()}`).join(';')
+  return a.isLeaving === b.isLeaving && owned(a) === owned(b)
 }

@@ -61,6 +61,7 @@ export class ShardClaim {
   #sinceMs: number
   #isStopped = false
   #tries = 0
+  #poked: () => void = () => {}
   #writer: LogWriter | undefined
   readonly #stopped = Promise.withResolvers<undefined>()
 
@@ -82,15 +83,30 @@ export class ShardClaim {
   }
 
   async #run(): Promise<Claimed | undefined> {
-    const { clock, settings } = this.services
+    const { settings } = this.services
     while (!this.#isStopped) {
       if ((await this.#look()) && !this.#isStopped && this.claimer.isWanted() && this.#isFree()) {
         const claimed = await this.#claim()
         if (claimed !== undefined) return claimed
       }
-      await sleep(clock, Math.min(settings.shardLeaseMs / looksPerLease, Math.max(1, this.#leftMs)))
+      await this.#pause(Math.min(settings.shardLeaseMs / looksPerLease, Math.max(1, this.#leftMs)))
     }
     return undefined
+  }
+
+  /** Something may have come to the log: it is looked at now. */
+  poke(): void {
+    this.#poked()
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.services.clock.after(ms, resolve)
+      this.#poked = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
   /** The log as far as it is read: it tells who has the shard now. */

@@ -88,7 +88,8 @@ test('shards are spread over the hosts that offer the service, and move to one t
   }, 'the second host has some')
   // It has heard the other before it wanted any.
   t.true(system.clock.now() - began >= 400)
-  t.true(fewest >= 7, `${fewest} of 8 had an owner: one moves at a time`)
+  // One is given away, and the one before it is being restored.
+  t.true(fewest >= 6, `${fewest} of 8 had an owner`)
   await allOwned([...hosts, b])
   for (const id of ids) t.is(await cart(system.desk, id).add('2'), 2)
 })
