@@ -112,7 +112,7 @@ export class Sleepers {
     this.#againMs = Math.min(this.#againMs * 2, againMsMax)
   }
 
-  /** What the database has of this shard's nodes; undefined while it does not answer, or has lost something. */
+  /** The database's rows of this shard's nodes. Undefined while it does not answer, or has lost something. */
   async #rows(): Promise<ReadonlyMap<string, NodeRow> | undefined> {
     const { clock, settings, nodeRowCache } = this.services
     const { service, shard, shards } = this.shard

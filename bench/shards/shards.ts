@@ -1,6 +1,6 @@
 /**
- * The price of outliving a machine: commands to nodes of a sharded service beside those of local ones, calls of
- * nodes that are asleep, and the longest wait of a call while a host hands its shards over, or is killed.
+ * The price of outliving a machine: commands to nodes of a sharded service beside those of local ones, calls
+ * of nodes that are asleep, and the longest wait of a call while a host hands its shards over, or is killed.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
