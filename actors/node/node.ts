@@ -297,7 +297,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
   /** More versions are dead, or final. */
   versionsOver(): void {
     this.learning.dropDeadVersions()
-    this.software.recorder?.versionsOver(this.services.history.final)
+    this.software.recorder?.versionsOver(this.services.history)
     if (!this.isAtDeadVersion) return
     this.life.fallBehind()
     void this.leaveService()

@@ -14,6 +14,7 @@ import { pack } from '../../core/wire/codec.js'
 import type { CallEnvelope } from '../../core/wire/envelope.js'
 import { kinds } from '../../core/wire/envelope.js'
 import type { HostSettings } from '../base/settings.js'
+import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Mailbox } from '../serving/mailbox.js'
 import type { Journal } from '../state/journal.js'
 import type { NodeState } from '../state/nodeState.js'
@@ -127,9 +128,11 @@ export class Recorder implements OperationKeeper {
     this.#isOver = true
   }
 
-  /** More versions are final: nobody goes back from those. */
-  versionsOver(final: number): void {
-    if (final >= this.recording.target) this.#endBetweenCalls(`version ${this.recording.target} is final`)
+  /** More versions are final: nobody goes back from those, but by a rewind that was installed before. */
+  versionsOver(history: Pick<UpgradeHistory, 'final' | 'heard' | 'newest' | 'undoOf'>): void {
+    const { target } = this.recording
+    const mayBeRewound = history.newest < history.heard || history.undoOf(target) !== null
+    if (history.final >= target && !mayBeRewound) this.#endBetweenCalls(`version ${target} is final`)
   }
 
   /**

@@ -238,7 +238,9 @@ export class NodeLearning {
    */
   dropDeadVersions(): void {
     const { recordStore, software, mailbox, services } = this.node
-    const { dead, final, newest } = services.history
+    const { dead, newest, heard } = services.history
+    // An undo may have been installed before a version became final, and be known later.
+    const final = newest === heard ? services.history.final : 0
     const dropped = mailbox.turn(() => {
       const { record } = recordStore
       const meant = oldestMeant(record.generation.version, newest, (version) => services.history.undoes(version))

@@ -360,9 +360,9 @@ export function slotsBetween(from: Generation, to: Generation): readonly (readon
 export function withoutDeadVersions(record: NodeRecord, dead: Version, final: Version, meant: Version): NodeRecord {
   const { generation } = record
   const oldest = Math.max(record.oldest, Math.min(dead, generation.version))
-  // Of a version that is final nobody goes back; a node that comes to it may meet an undo of its own
-  // version, and goes on as the one that is meant again.
-  const least = Math.min(oldest, generation.version < final ? Math.min(meant, generation.version - 1) : final)
+  // Nobody goes back from a final version but by an undo that was installed before; a node that comes to it
+  // may meet an undo of its own version, and goes on as the one that is meant again.
+  const least = Math.min(oldest, meant, generation.version < final ? generation.version - 1 : final)
   const kept = Object.entries(generation.simulations).filter(([version]) => Number(version) >= least)
   const isAll = kept.length === Object.keys(generation.simulations).length
   if (oldest === record.oldest && isAll) return record

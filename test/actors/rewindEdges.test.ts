@@ -4,6 +4,7 @@ import type { Seen } from '../../core/inspection/inspection.js'
 import type { RewoundSeen } from '../../core/inspection/rewoundSeen.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import { decodeOperation } from '../../core/model/recordedOperation.js'
+import { askedAgain } from '../support/askServer.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { DisplayV2, DrawerV1, displaysToV2, TillV1 as GroupedTillV1, toV2 as groupedToV2, withDisplay } from './groupClasses.js'
@@ -98,6 +99,21 @@ test('a version that is final has no way back, and its recordings end', async (t
   const store = await host.state.open()
   t.deepEqual([...store.range('o/', 'o0')], [])
   await store.close()
+})
+
+test('a node goes back by its recording, though its version is final before that: the rewind was there first', async (t) => {
+  const { system, host, operator, call, publish, reached, rewind } = await open(t, ['till'], { askServerMs: 10 })
+  await publish()
+  await reached(1)
+  await call(1, 'pay', 200)
+  await operator.hold('till', 'not yet')
+  t.is(await rewind(), 2)
+  await host.untilPhase('till', 'scheduled', 2)
+  t.is(await operator.finalize(1), 1)
+  await askedAgain(system, host)
+  await operator.release('till')
+  await reached(2)
+  t.is((await reportOf(system)).replayed, 1)
 })
 
 test('a rewind that is asked for after an undo by the inverse is refused: nothing is left to be replayed', async (t) => {

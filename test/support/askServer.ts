@@ -3,7 +3,8 @@ import { decode, encodeCall } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryTransport } from '../../transports/memory/index.js'
-import type { TestSystem } from './testSystem.js'
+import { until } from './eventually.js'
+import type { TestHost, TestSystem } from './testSystem.js'
 
 export const question = {
   kind: kinds.call,
@@ -39,4 +40,17 @@ export function askServer(
   const call = encodeCall({ ...question, method, args })
   transport.publish(subjectsOf(name)[subject], call, inbox)
   return answer
+}
+
+/** Resolves when a host has asked the upgrade server, has been answered, and asks again. */
+export async function askedAgain({ name }: TestSystem, { transport }: TestHost): Promise<void> {
+  const { server } = subjectsOf(name)
+  const { publish } = transport
+  let questions = 0
+  transport.publish = (subject, ...rest) => {
+    if (subject === server) questions++
+    publish.call(transport, subject, ...rest)
+  }
+  await until(() => questions >= 3, 'the host has asked again')
+  transport.publish = publish
 }
