@@ -5,8 +5,10 @@
 import type { Version } from '../base/ids.js'
 import { neighbourUseIn } from '../model/neighbour.js'
 import type { NodeRow } from '../model/nodeRow.js'
+import type { TableEntries } from '../model/tables.js'
 import { classesAt } from './classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
+import { tablesOf } from './undo.js'
 
 type Undoable = Pick<Manifest, 'version' | 'undoes' | 'classUpgrades' | 'tables'>
 
@@ -15,16 +17,19 @@ type Undoable = Pick<Manifest, 'version' | 'undoes' | 'classUpgrades' | 'tables'
  * nothing stands in the way. Whether its class upgrades have a way back is another matter (`undoDraft`).
  */
 export function obstacleToUndo(history: readonly Undoable[], undone: Undoable): string | undefined {
-  const last = lastWord(history, undone.version)
-  if (last !== undone.version && brings(history, last)) return `version ${last} has brought it again: undo that one`
+  const { last, stands } = wordOn(history, undone.version)
+  if (last !== undone.version && stands) return `version ${last} has brought it again: undo that one`
   if (last !== undone.version) return `version ${last} has undone it already`
   const turned = undone.classUpgrades.map(turnedUses)
+  const tables = tablesOf(history, undone).entries
+  const called = turned.flatMap(({ entry }) => entry.oldUses.filter(isClass).map((name) => calledBy(entry.oldClass, name)))
   for (const later of history.slice(undone.version)) {
     // Of an upgrade, its undo, the undo of that, and so on, the last one counts.
-    if (lastWord(history, later.version) !== later.version) continue
+    if (!isLastWord(history, later.version)) continue
     const standing = standingAfter(history, later, undone.version)
     if (standing === undefined) continue
-    const why = whyInTheWay(history, standing, undone, turned)
+    const why =
+      whyInTheWay(history, standing, undone, turned) ?? whyReplaced(standing, called) ?? whySet(history, standing, tables)
     if (why === undefined) continue
     const advice = later === standing ? '' : `, and version ${later.version} has brought it again`
     return `version ${standing.version} ${why}${advice}: undo version ${later.version} first`
@@ -47,16 +52,25 @@ export function laterObstacle(history: readonly Undoable[], undone: Undoable, re
   return obstacle && `version ${version} can't be undone: ${obstacle}`
 }
 
-/** The newest of: the version, the one that undoes it, the one that undoes that, and so on. */
-function lastWord(history: readonly Undoable[], version: Version): Version {
-  const by = history.find(({ undoes }) => undoes === version)
-  return by === undefined ? version : lastWord(history, by.version)
+/**
+ * The newest of: the version, the one that undoes it, the one that undoes that, and so on; and whether the
+ * version stands by its word.
+ */
+export function wordOn(
+  history: readonly Pick<Manifest, 'version' | 'undoes'>[],
+  version: Version,
+): { readonly last: Version; readonly stands: boolean } {
+  let [last, stands] = [version, true]
+  for (const { version: by, undoes } of history) {
+    if (undoes !== last) continue
+    last = by
+    stands = !stands
+  }
+  return { last, stands }
 }
 
-/** Whether an undo brings something again. */
-function brings(history: readonly Undoable[], version: Version): boolean {
-  const { undoes } = history[version - 1]!
-  return undoes === null || !brings(history, undoes)
+function isLastWord(history: readonly Undoable[], version: Version): boolean {
+  return history.every(({ undoes }) => undoes !== version)
 }
 
 /** The upgrade that stands by the word of `last`, as far as it is newer than `version`. */
@@ -105,8 +119,38 @@ function whyInTheWay(
         return `has brought ${newClass}, which has revision ${other[1]} of event ${other[0]}, and ${entry.oldClass} has ${revisions.get(other[0])}`
     }
   }
-  for (const [table, entries] of Object.entries(later.tables)) {
-    const key = Object.keys(entries).find((each) => undone.tables[table]?.[each] !== undefined)
+  return undefined
+}
+
+/** A class that the one which comes back calls; and those that stand for it, of its type or a subtype. */
+interface Called {
+  readonly by: string
+  readonly name: string
+  readonly now: Set<string>
+}
+
+function calledBy(by: string, name: string): Called {
+  return { by, name, now: new Set([name]) }
+}
+
+function isClass(used: string): boolean {
+  return neighbourUseIn(used) === undefined && !used.includes('/')
+}
+
+function whyReplaced(later: Undoable, called: readonly Called[]): string | undefined {
+  for (const { oldClass, newClass, pastSO } of later.classUpgrades)
+    for (const { by, name, now } of called) {
+      if (!now.has(oldClass)) continue
+      if (pastSO !== 'notNeeded') return `has brought ${newClass} in place of ${name}, which ${by} calls`
+      now.add(newClass)
+    }
+  return undefined
+}
+
+/** Also one that brings entries again, or takes them back. */
+function whySet(history: readonly Undoable[], later: Undoable, tables: TableEntries): string | undefined {
+  for (const [table, entries] of Object.entries(tablesOf(history, later).entries)) {
+    const key = Object.keys(entries).find((each) => tables[table]?.[each] !== undefined)
     if (key !== undefined) return `sets ${key} of table ${table} too`
   }
   return undefined
@@ -122,7 +166,7 @@ export function groupInTheWay(history: readonly Undoable[], undone: Undoable, ro
   for (const { group, hostId } of behind.filter(({ service }) => services.has(service))) {
     const members = behind.filter((row) => row.group === group && row.hostId === hostId)
     for (const later of history.slice(undone.version)) {
-      if (lastWord(history, later.version) !== later.version) continue
+      if (!isLastWord(history, later.version)) continue
       const standing = standingAfter(history, later, undone.version)
       const other = members.find(({ service }) => standing?.classUpgrades.some((entry) => entry.service === service))
       if (other !== undefined)

@@ -72,6 +72,28 @@ test('a version that was undone is not undone once more, and one that was brough
   t.is(obstacle(historyOf([pages], [desks], 1, [], 3), 1), 'version 5 has brought it again: undo that one')
   t.is(obstacle(historyOf([pages], [desks], 1, [], 3), 5), undefined)
   t.is(obstacle(historyOf([pages], [desks], 1, [], 3, 5), 1), 'version 6 has undone it already')
+  // The same word, of the undo: brought again is what was undone last.
+  t.is(obstacle(historyOf([pages], [desks], 1, [], 3, 5), 3), 'version 6 has brought it again: undo that one')
+  t.is(obstacle(historyOf([pages], [desks], 1, [], 3), 3), 'version 5 has undone it already')
+})
+
+test('an upgrade is in the way that has replaced what the class which comes back calls', (t) => {
+  const rid = entry('desks', 'Desk.v1', 'Desk.v2', { oldUses: ['Pages.v1', 'page-changed/1'] })
+  const says = 'version 2 has brought Pages.v2 in place of Pages.v1, which Desk.v1 calls: undo version 2 first'
+  t.is(obstacle(historyOf([rid], [pages]), 1), says)
+  t.is(obstacle(historyOf([rid], [pages], 2), 1), undefined)
+  // A subtype stands for it, and what replaces that does not.
+  const subtype = { ...pages, pastSO: 'notNeeded' } as const
+  t.is(obstacle(historyOf([rid], [subtype]), 1), undefined)
+  t.is(
+    obstacle(historyOf([rid], [subtype], [entry('pages', 'Pages.v2', 'Pages.v3')]), 1),
+    'version 3 has brought Pages.v3 in place of Pages.v1, which Desk.v1 calls: undo version 3 first',
+  )
+  // An undo stands as well, of what the class calls that would come again.
+  const caller = entry('desks', 'Desk.v1', 'Desk.v2', { newUses: ['Pages.v2'] })
+  const undone = historyOf([pages], [caller], 2, 1)
+  undone[2] = { ...undone[2]!, classUpgrades: [{ ...undone[2]!.classUpgrades[0]!, oldUses: ['Pages.v2'] }] } as Manifest
+  t.is(obstacle(undone, 3), 'version 4 has brought Pages.v1 in place of Pages.v2, which Desk.v2 calls: undo version 4 first')
 })
 
 test('a class that calls the new class is in the way, where the old one can’t stand for it', (t) => {
@@ -104,6 +126,11 @@ test('an upgrade that sets the same table entry is in the way: its own undo woul
   const with_ = (tables: Manifest['tables']) => obstacleToUndo([one, { ...second, tables }], one)
   t.is(with_({ authorized: { n1: 'no' } }), 'version 2 sets n1 of table authorized too: undo version 2 first')
   t.is(with_({ authorized: { n2: 'yes' }, other: { n1: 'no' } }), undefined)
+  // An entry that an undo has taken back is not brought again over one that was set since.
+  const undone = historyOf([pages], 1, [desks])
+  undone[0] = one
+  undone[2] = { ...undone[2]!, tables: { authorized: { n1: 'no' } } }
+  t.is(obstacle(undone, 2), 'version 3 sets n1 of table authorized too: undo version 3 first')
 })
 
 test('the newest version alone is rewound, and a refusal is one line', (t) => {
