@@ -34,6 +34,8 @@ interface OfferingServices extends ShardHostServices {
 @injectable()
 export class HostedShards {
   readonly #offered = new Map<string, OfferedService>()
+  /** Those that are being offered too. */
+  readonly #names = new Set<string>()
   readonly #hosts: ShardHosts
   #isListening = false
   #isStopped = false
@@ -79,15 +81,26 @@ export class HostedShards {
     if (this.logs === undefined)
       throw new Fault('config.invalid', `${className} needs logs for its shards: start the host with "shards: jetStream(…)"`)
     if (!(capacity > 0 && capacity <= 1e6)) throw new Fault('config.invalid', 'capacity is a number above 0')
-    if (this.#offered.has(service)) throw new Fault('config.invalid', `this host offers service ${service} already`)
+    if (this.#names.has(service)) throw new Fault('config.invalid', `this host offers service ${service} already`)
+    this.#names.add(service)
+    try {
+      await this.#offer(definition, service, this.logs, capacity)
+    } catch (error) {
+      this.#names.delete(service)
+      throw error
+    }
+  }
+
+  async #offer(definition: NodeClass, service: string, logs: ShardLogs, capacity: number): Promise<void> {
     const { classes, clock, settings } = this.services
     classes.register(definition)
     checkDeclaredCalls(definition)
     await classes.know(definition)
     // The next start of this host must know that this one is over.
     await this.session.begin()
+    if (this.#isStopped) return
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
-    const offered = new OfferedService(definition, capacity, this.services, this.nodes, this.logs, this.#hosts, me, (asks) =>
+    const offered = new OfferedService(definition, capacity, this.services, this.nodes, logs, this.#hosts, me, (asks) =>
       this.#tell(asks),
     )
     this.#offered.set(service, offered)

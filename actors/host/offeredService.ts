@@ -45,6 +45,8 @@ export class OfferedService {
   readonly shards: number
   readonly #hosted = new Map<number, Hosted>()
   readonly #logs = new Map<number, ShardLog>()
+  /** Shards that are being left to others. */
+  readonly #leavings = new Set<Promise<void>>()
   #isStopped = false
 
   constructor(
@@ -105,14 +107,15 @@ export class OfferedService {
     for (const shard of this.owned) shard.versionsOver()
   }
 
-  /** Leaves all shards to others. */
+  /** Leaves all shards to others, with those that it was leaving already. */
   async stop(budget: StopBudget): Promise<void> {
     this.#isStopped = true
-    const leaving: Promise<void>[] = []
+    const leaving: Promise<unknown>[] = [...this.#leavings].map((left) => budget.forClosing(left))
     for (const [number, hosted] of this.#hosted) {
       if (hosted.state === 'claiming') this.#stopClaim(number, hosted.claim)
       else if (hosted.state === 'owned') leaving.push(this.#handOver(number, hosted.shard, this.#next(number), budget))
-      else if (hosted.state === 'restoring') hosted.owned.end()
+      else if (hosted.state === 'restoring')
+        leaving.push(budget.forClosing(hosted.owned.release(this.#next(number))).finally(() => hosted.owned.end()))
     }
     await Promise.all(leaving)
     await budget.forClosing(Promise.all([...this.#logs.values()].map((log) => log.close().catch(() => {}))))
@@ -159,11 +162,12 @@ export class OfferedService {
       const claimed = await claim.run()
       if (claimed === undefined) return
       const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
-      owned.lost.on(() => this.#hosted.set(number, elsewhere))
+      owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
       this.#hosted.set(number, { state: 'restoring', owned })
       await owned.restore()
-      const hosted = this.#hosted.get(number)
-      if (this.#isStopped || hosted?.state !== 'restoring' || hosted.owned !== owned) return owned.end()
+      // One that was stopped meanwhile is being released.
+      if (this.#isStopped) return
+      if (!this.#isAt(number, owned)) return owned.end()
       // Its state tells which starts of hosts have had it before.
       const shard = new Shard(owned, number, this.definition, shardServices(services, this.nodes, owned.store, owned.lease))
       this.#hosted.set(number, { state: 'owned', shard })
@@ -173,10 +177,18 @@ export class OfferedService {
     }
   }
 
+  /** Whether the shard is here by this claim, and by no later one. */
+  #isAt(number: number, owned: OwnedShard): boolean {
+    const hosted = this.#hosted.get(number)
+    if (hosted?.state === 'restoring') return hosted.owned === owned
+    return (hosted?.state === 'owned' || hosted?.state === 'leaving') && hosted.shard.owned === owned
+  }
+
   #failed(number: number, title: string, error: unknown): void {
+    if (this.#isStopped) return
     const hosted = this.#hosted.get(number)
     if (hosted?.state === 'restoring') hosted.owned.end()
-    if (this.#isStopped) return
+    else if (hosted?.state === 'owned') hosted.shard.owned.end()
     const reason = error instanceof Error ? error.message : String(error)
     this.services.observe({ type: 'warning', message: `${title} can't be run here: ${reason}`, error })
     // A fault that nobody can mend from here is not met again before the host starts anew.
@@ -184,14 +196,22 @@ export class OfferedService {
     this.#hosted.set(number, isFinal ? { state: 'failed', reason } : elsewhere)
   }
 
-  async #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
+  #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
     this.#hosted.set(number, { state: 'leaving', shard })
     // The successor opens the log and reads it meanwhile.
     this.tell(false)
-    await shard.handOver(to, budget)
-    this.tell(true)
-    const hosted = this.#hosted.get(number)
-    if (hosted?.state === 'leaving' && hosted.shard === shard) this.#hosted.set(number, elsewhere)
+    const left = shard
+      .handOver(to, budget)
+      .catch((error: unknown) => {
+        this.services.observe({ type: 'warning', message: `${shard.owned.name} could not be handed over`, error })
+      })
+      .then(() => {
+        this.tell(true)
+        this.#leavings.delete(left)
+        if (this.#isAt(number, shard.owned)) this.#hosted.set(number, elsewhere)
+      })
+    this.#leavings.add(left)
+    return left
   }
 
   #rebalance(): void {

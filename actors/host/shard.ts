@@ -139,6 +139,8 @@ export class Shard {
       throw new Fault('protocol.bad-arguments', `node ${nodeId} is not of shard ${this.shard} of ${this.#service}`)
     const failure = this.#failures.get(nodeId)
     if (failure !== undefined && failure.untilMs > arrived.ms) throw failure.fault
+    if (this.#isLeaving && !isMadeForOthers(message))
+      throw new Fault('unavailable.stopped', `${this.owned.name} moves to another host`)
     const turning = this.#turning.get(nodeId)
     if (turning === undefined && !this.#exists(nodeId)) this.#checkBears(nodeId, message)
     if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
@@ -316,13 +318,22 @@ export class Shard {
     if (this.#isLeaving || this.#isOver) return
     this.#isLeaving = true
     this.#cancelLook()
+    try {
+      await this.#handOver(to, budget)
+    } finally {
+      // Should the log not answer: nothing of it goes on here.
+      this.owned.end()
+      this.#end()
+    }
+  }
+
+  async #handOver(to: string | null, budget: StopBudget): Promise<void> {
     const { journal, outbox, statusReporter } = this.services
+    await budget.forLeaving(this.#leaveAll(budget))
     await budget.forLeaving(Promise.resolve(this.#subscription?.drain()))
     this.#subscription = undefined
-    while (!budget.isLate && this.#turning.size > 0) await budget.forLeaving(sleep(this.services.clock, 1))
+    await budget.forLeaving(this.#leaveAll(budget))
     const nodes = [...this.nodes.running.all]
-    for (const node of nodes) await budget.forLeaving(node.mailbox.whenIdle())
-    await budget.forLeaving(Promise.all(nodes.map((node) => node.leave())))
     this.nodes.stop()
     await budget.forLeaving(this.nodes.starting.stop())
     await Promise.all(nodes.map((node) => node.stop(budget)))
@@ -331,7 +342,19 @@ export class Shard {
     journal.close()
     await budget.forClosing(statusReporter.stop())
     await budget.forClosing(this.owned.release(to))
-    this.#end()
+  }
+
+  /**
+   * A running call may need another node of this shard to end, which no other host has before. So nodes serve
+   * on, and wake, for calls that are made for others, until none is busy.
+   */
+  async #leaveAll(budget: StopBudget): Promise<void> {
+    const { running } = this.nodes
+    const isBusy = () => this.#turning.size > 0 || [...running.all].some(({ isEnding, mailbox }) => !isEnding || !mailbox.isIdle)
+    while (isBusy() && !budget.isLate && !this.#isOver) {
+      await Promise.all([...running.all].map((node) => (node.isEnding ? node.mailbox.whenIdle() : node.leave())))
+      if (this.#turning.size > 0) await sleep(this.services.clock, 1)
+    }
   }
 
   /** Another has the shard: nothing that is here is told to anybody. */
@@ -356,4 +379,11 @@ export class Shard {
     this.nodes.stop()
     this.nodes.running.clear()
   }
+}
+
+/** Somebody waits in the middle of something for it; or nobody would send it again. */
+function isMadeForOthers({ payload }: Message): boolean {
+  return decode(payload).some(
+    (envelope) => (envelope.kind === kinds.call && envelope.path !== null) || envelope.kind === kinds.send,
+  )
 }

@@ -1,5 +1,7 @@
 /** Sharded services whose owners go away at bad moments: upgrades, permits and calls come to their end. */
 import test, { type ExecutionContext } from 'ava'
+import { ranked, shardOf } from '../../core/model/shard.js'
+import { command, NodeObject } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { type TestHost, TestSystem } from '../support/testSystem.js'
 import { CartV1, toV2 } from './cartClasses.js'
@@ -87,4 +89,100 @@ test('a node does not fall asleep before the upgrade database knows how far it i
   await system.clock.passes(20_000)
   isAway = false
   t.is((await allAt(system, 1)).length, few.length)
+})
+
+/** Its command calls another node of its shard, after a while. */
+class RelayV1 extends NodeObject<{ hits: number }> {
+  static override readonly className = 'Relay.v1'
+  static override readonly shards = 8
+  static wait: () => Promise<void>
+  static override initial() {
+    return { hits: 0 }
+  }
+  @command hit(): number {
+    return ++this.state.hits
+  }
+  @command async relay(to: string): Promise<number> {
+    await RelayV1.wait()
+    return await this.ref(RelayV1, to).hit()
+  }
+}
+
+const relaysOf = (shard: number) =>
+  Array.from({ length: 100 }, (_, i) => `relay${i}`)
+    .filter((id) => shardOf(id, 8) === shard)
+    .slice(0, 4)
+
+test.serial('H9: a shard is handed over while its nodes call each other: their calls end', async (t) => {
+  const system = await TestSystem.start(t)
+  const [a, b] = [await system.host('a'), await system.host('b')]
+  RelayV1.wait = () => system.clock.passes(200)
+  for (const host of [a, b]) await host.offer(RelayV1)
+  await allOwned([a, b])
+  const [y, ...others] = relaysOf(3)
+  const owner = [a, b].find((host) => ownedBy(host).includes(3))
+  await system.desk.ref(RelayV1, y!).hit()
+  const began = system.clock.now()
+  const relayed = others.map((id) => system.desk.ref(RelayV1, id, { deadline: '30s' }).relay(y!))
+  await system.clock.passes(100)
+  const stopped = owner!.stop()
+  t.deepEqual((await Promise.all(relayed)).sort(), [2, 3, 4])
+  await stopped
+  t.true(system.clock.now() - began < 4_000, `${system.clock.now() - began}`)
+})
+
+test.serial('H9: a host that stops while it gives shards away releases these too', async (t) => {
+  const system = await TestSystem.start(t, { shardMovesMax: 8 })
+  const a = await system.host('a')
+  RelayV1.wait = () => system.clock.passes(3_000)
+  await a.offer(RelayV1)
+  await allOwned([a])
+  // Only in the shards that are given away calls take long.
+  const both = ['a', 'b'].map((hostId) => ({ hostId, capacity: 1 }))
+  const moving = Array.from({ length: 8 }, (_, shard) => shard).filter((shard) => ranked('relay', shard, both)[0]!.hostId === 'b')
+  const relayed = moving.slice(0, 3).map((shard) => {
+    const [from, to] = relaysOf(shard)
+    return system.desk.ref(RelayV1, from!, { deadline: '30s' }).relay(to!)
+  })
+  const b = await system.host('b')
+  await b.offer(RelayV1)
+  await until(() => ownedBy(a).length < 8, 'some are given away')
+  await a.stop()
+  const stopped = system.clock.now()
+  await allOwned([b])
+  t.deepEqual(new Set(await Promise.all(relayed)), new Set([1]))
+  t.true(system.clock.now() - stopped < 4_500, `${system.clock.now() - stopped}`)
+})
+
+test('H9: a host that stops while it restores a shard releases it', async (t) => {
+  const system = await TestSystem.start(t)
+  const first = await system.host('a')
+  await first.offer(CartV1)
+  await allOwned([first])
+  for (const id of ids) await cart(system.desk, id).add('1')
+  await first.stop()
+  const a = await system.host('a')
+  for (let shard = 0; shard < 8; shard++) {
+    const { log } = system.shardLogs.shard('cart', shard)
+    const before = log.last
+    // It reads its claim, and then one answers who has not got that far.
+    let reads = 0
+    log.view = (reader) => (reader === 'a' && log.last > before && ++reads > 1 ? { staleBy: 1 } : 'all')
+  }
+  await a.offer(CartV1)
+  await system.clock.passes(4_000)
+  const b = await system.host('b')
+  await b.offer(CartV1)
+  await a.stop()
+  const stopped = system.clock.now()
+  await allOwned([b])
+  t.true(system.clock.now() - stopped < 6_000, `${system.clock.now() - stopped}`)
+})
+
+test('a service is offered once, even at one moment', async (t) => {
+  const system = await TestSystem.start(t)
+  const a = await system.host('a')
+  const offers = await Promise.allSettled([a.offer(CartV1), a.offer(CartV1)])
+  t.deepEqual(offers.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  await allOwned([a])
 })
