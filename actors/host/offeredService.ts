@@ -151,7 +151,7 @@ export class OfferedService {
       const log = this.#logs.get(number) ?? (await this.logs.open(name, number))
       this.#logs.set(number, log)
       if (this.#isStopped) return
-      const cache = new ShardCache(`shard-${name}-${number}`, storeUnder(store, `shard/${name}/${number}/`))
+      const cache = new ShardCache(`shard-${name}-${number}`, storeUnder(store.withoutLog ?? store, `shard/${name}/${number}/`))
       const { me } = this
       const claimer = {
         ...{ owner: me.owner, hostId: settings.hostId, hasEnded: (owner: string) => me.hasEnded(owner) },

@@ -37,6 +37,11 @@ export interface StateStore {
    * on, until it is told otherwise by its own options. Left out by a store that has no log, or always one.
    */
   keepLog?(): Promise<void>
+  /**
+   * The same store without the log before it, for keys that are written there alone: copies of data that is
+   * kept elsewhere. Left out by a store that has no log.
+   */
+  readonly withoutLog?: Omit<StateStore, 'close' | 'keepLog'>
   /** Waits for running commits, then releases the store. */
   close(): Promise<void>
 }

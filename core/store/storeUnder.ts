@@ -1,7 +1,7 @@
 /** A part of a state store, under a beginning of its keys. It is closed with the whole. */
 import type { StateStore } from '../ports/stateStore.js'
 
-export function storeUnder(store: StateStore, prefix: string): StateStore {
+export function storeUnder(store: Omit<StateStore, 'close' | 'keepLog'>, prefix: string): StateStore {
   return {
     directoryId: store.directoryId,
     ...(store.place === undefined ? {} : { place: store.place }),

@@ -46,6 +46,7 @@ export function measuredStore(store: StateStore, figures: RequestFigures, wrote:
       wrote(writes.length)
       return figures.measure(() => store.commit(writes))
     },
+    ...(store.withoutLog !== undefined && { withoutLog: store.withoutLog }),
     ...(store.keepLog !== undefined && { keepLog: () => store.keepLog!() }),
     close: () => store.close(),
   }

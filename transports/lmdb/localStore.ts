@@ -84,6 +84,10 @@ class LocalStore implements StateStore {
     this.#store = cache
   }
 
+  get withoutLog(): LmdbStore {
+    return this.cache
+  }
+
   get(key: string): Uint8Array | undefined {
     return this.#store.get(key)
   }
