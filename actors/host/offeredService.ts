@@ -2,7 +2,7 @@
  * A sharded service that this host offers: which of its shards it has, claims, or leaves to others. Each
  * shard goes to the host that rendezvous hashing prefers among those that are there.
  */
-import { isFault } from '../../core/base/fault.js'
+import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { movesFrom, ranked } from '../../core/model/shard.js'
@@ -71,11 +71,19 @@ export class OfferedService {
   }
 
   get offer(): ServiceOffer {
-    return { service: this.name, shards: this.shards, capacity: this.capacity, owned: this.#ownedNumbers }
+    const owned = this.#ownedNumbers
+    const positions = owned.map((number) => this.#ownedShard(number)?.position ?? 0)
+    return { service: this.name, shards: this.shards, capacity: this.capacity, owned, positions }
   }
 
   get failed(): readonly { readonly shard: number; readonly reason: string }[] {
     return [...this.#hosted].flatMap(([shard, hosted]) => (hosted.state === 'failed' ? [{ shard, reason: hosted.reason }] : []))
+  }
+
+  #ownedShard(number: number): OwnedShard | undefined {
+    const hosted = this.#hosted.get(number)
+    if (hosted?.state === 'restoring') return hosted.owned
+    return hosted?.state === 'owned' || hosted?.state === 'leaving' ? hosted.shard.owned : undefined
   }
 
   get #ownedNumbers(): readonly number[] {
@@ -161,6 +169,7 @@ export class OfferedService {
       this.#hosted.set(number, { state: 'claiming', claim, sinceMs })
       const claimed = await claim.run()
       if (claimed === undefined) return
+      this.#checkNothingLost(number, title, claimed.mark.position)
       const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
       this.#hosted.set(number, { state: 'restoring', owned })
@@ -178,10 +187,21 @@ export class OfferedService {
   }
 
   /** Whether the shard is here by this claim, and by no later one. */
+  /**
+   * H7. A copy here would show it for certain (shardRestore.ts). The words of others are no proof, so the
+   * shard is started, and an operator is told.
+   */
+  #checkNothingLost(number: number, title: string, claim: number): void {
+    const told = this.hosts.positionOf(this.name, number)
+    if (told < claim) return
+    const message =
+      `the log of ${title} ended at ${claim - 1}, and its owner had told of entry ${told}: ` +
+      'acknowledged entries may be lost. Look at the nats-servers'
+    this.services.observe({ type: 'warning', message, error: new Fault('config.log-lost', message) })
+  }
+
   #isAt(number: number, owned: OwnedShard): boolean {
-    const hosted = this.#hosted.get(number)
-    if (hosted?.state === 'restoring') return hosted.owned === owned
-    return (hosted?.state === 'owned' || hosted?.state === 'leaving') && hosted.shard.owned === owned
+    return this.#ownedShard(number) === owned
   }
 
   #failed(number: number, title: string, error: unknown): void {

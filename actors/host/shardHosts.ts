@@ -13,6 +13,8 @@ import { Signal } from '../base/signal.js'
 
 /** Hosts that are remembered; one more is not heard. */
 const hostsMax = 10_000
+/** Services whose logs' positions are remembered. */
+const servicesMax = 1_000
 const silentRounds = 2
 
 export interface ShardHostsServices {
@@ -33,6 +35,7 @@ export class ShardHosts {
   /** A host has other shards than before. */
   readonly moved = new Signal()
   readonly #others = new Map<string, Heard>()
+  readonly #positions = new Map<string, Map<number, number>>()
   #subscription: Subscription | undefined
 
   constructor(
@@ -70,6 +73,20 @@ export class ShardHosts {
     return undefined
   }
 
+  /** The newest entry of a shard's log that some owner has told of; 0: none. */
+  positionOf(service: string, shard: number): number {
+    return this.#positions.get(service)?.get(shard) ?? 0
+  }
+
+  #note({ services }: HostOffer): void {
+    for (const { service, owned, positions } of services) {
+      const known = this.#positions.get(service) ?? new Map<number, number>()
+      if (!this.#positions.has(service) && this.#positions.size >= servicesMax) continue
+      this.#positions.set(service, known)
+      for (const [i, shard] of owned.entries()) known.set(shard, Math.max(known.get(shard) ?? 0, positions[i]!))
+    }
+  }
+
   close(): void {
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
@@ -87,6 +104,7 @@ export class ShardHosts {
       const offer = decodeOffer(message.payload)
       if (offer.hostId === settings.hostId) return
       if (!this.#others.has(offer.hostId) && this.#others.size >= hostsMax) this.#forget()
+      this.#note(offer)
       const before = this.#others.get(offer.hostId)
       if (before !== undefined || this.#others.size < hostsMax) this.#others.set(offer.hostId, { offer, ms: clock.monotonicMs() })
       if (before === undefined || !hasSameShards(before.offer, offer)) this.moved.emit()

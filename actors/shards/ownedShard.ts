@@ -77,6 +77,11 @@ export class OwnedShard {
     return this.place.name
   }
 
+  /** Of the last entry that counts. */
+  get position(): number {
+    return this.#log.end.position
+  }
+
   get term(): number {
     return this.claimed.mark.end.term
   }

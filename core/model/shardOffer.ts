@@ -14,6 +14,8 @@ export interface ServiceOffer {
   readonly capacity: number
   /** The shards that the host has now. */
   readonly owned: readonly number[]
+  /** The last acknowledged entry in the log of each of these, as it was when this was told. */
+  readonly positions: readonly number[]
 }
 
 export interface HostOffer {
@@ -30,7 +32,7 @@ export interface HostOffer {
 const servicesMax = 1_000
 
 export function encodeOffer({ hostId, start, isLeaving, asks, services }: HostOffer): Uint8Array {
-  const told = services.map(({ service, shards, capacity, owned }) => [service, shards, capacity, owned])
+  const told = services.map(({ service, shards, capacity, owned, positions }) => [service, shards, capacity, owned, positions])
   return pack([formats.offer.newest, hostId, start, isLeaving, asks, told], 'the offer of a host')
 }
 
@@ -59,7 +61,7 @@ function read(bytes: Uint8Array): readonly unknown[] {
 }
 
 function serviceOffer(value: unknown): ServiceOffer {
-  const [service, shards, capacity, owned] = Array.isArray(value) ? value : []
+  const [service, shards, capacity, owned, positions] = Array.isArray(value) ? value : []
   const isShard = (each: unknown) => Number.isInteger(each) && (each as number) >= 0 && (each as number) < shards
   const isWhole =
     isName(service) &&
@@ -71,9 +73,12 @@ function serviceOffer(value: unknown): ServiceOffer {
     capacity <= 1e6 &&
     Array.isArray(owned) &&
     owned.length <= shards &&
-    owned.every(isShard)
+    owned.every(isShard) &&
+    Array.isArray(positions) &&
+    positions.length === owned.length &&
+    positions.every((each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0)
   if (!isWhole) throw bad()
-  return { service, shards, capacity, owned }
+  return { service, shards, capacity, owned, positions }
 }
 
 function bad(): Fault {

@@ -272,3 +272,16 @@ test('a host that has not heard of a version takes over nodes that are there alr
   a!.kill()
   for (const id of ids) t.is(await cart(system.desk, id).add('2'), 2)
 })
+
+test('a shard whose owner had told of more than its log has now is started, and an operator is told', async (t) => {
+  const { system, hosts } = await offering(t, ['a', 'b'])
+  const [a, b] = hosts
+  for (const id of ids) await cart(system.desk, id).add('1')
+  await system.clock.passes(2_000)
+  const [mine] = ownedBy(a!)
+  const { log } = system.shardLogs.shard('cart', mine!)
+  a!.kill()
+  log.loseAfter(log.last - 2)
+  await allOwned([b!])
+  t.is(b!.warnings().filter((text) => text.includes('acknowledged entries may be lost')).length, 1)
+})
