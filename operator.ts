@@ -52,6 +52,8 @@ export {
   decodeManifest,
   encodeManifest,
   identityIn,
+  levelFormat,
+  levelIn,
   type Manifest,
   manifestBytesMax,
   manifestFormat,
@@ -74,6 +76,6 @@ export {
 } from './core/upgrade/statechartDescription.js'
 export type { StatechartEvent } from './core/upgrade/statechartEvent.js'
 export { takesBack, undoesIn, undoneBy } from './core/upgrade/undo.js'
-export { obstacleToUndo } from './core/upgrade/undoable.js'
+export { groupInTheWay, obstacleToUndo, wordOn } from './core/upgrade/undoable.js'
 export { bundleSpecifier, hostSpecifier } from './transports/modules/runtimeNames.js'
 export { ownDirectory, ownFileMode } from './transports/ownDirectory.js'

@@ -106,10 +106,10 @@ export class Operator {
 
   /**
    * Installs the upgrade that undoes another one, as the next version, and returns that version: it means
-   * what the version before the newest meant. Nodes that have gone forward go back by the inverse; those that
-   * have not need not go there. An undo can be undone. Throws `upgrade.invalid` where there is no way back.
-   * With `version`, only that one is undone: one that is undone already stays so, and the answer is the
-   * version that undid it; `upgrade.conflict` if it is not the newest any more.
+   * what the version before the undone one meant. Nodes that have gone forward go back by the inverse; those
+   * that have not need not go there. An undo can be undone. Throws `upgrade.invalid` where there is no way
+   * back. With `version`, only that one is undone: one that is undone already stays so, and the answer is the
+   * version that undid it; `upgrade.conflict` names the later version that is in the way.
    */
   undo(options: UndoOptions = {}): Promise<Version> {
     return this.#publisher.undo(options)

@@ -4,7 +4,18 @@
  */
 
 import type { NodeRow, Operator, Version } from 'theseus-actors'
-import { type Manifest, obstacleToUndo, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
+import {
+  checkNeeds,
+  groupInTheWay,
+  levelFormat,
+  levelIn,
+  type Manifest,
+  obstacleToUndo,
+  takesBack,
+  undoesIn,
+  undoneBy,
+  wordOn,
+} from 'theseus-actors/operator'
 import { explainNoServer, withOperator, withSigningOperator } from '../context/connection.js'
 import { dryRunField, type OrderFlags } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
@@ -37,8 +48,8 @@ export interface WayBack {
   check(undone: Manifest): void
   /** Throws a failure where a version that took the upgrade back did it in another way. */
   checkDone(undone: Manifest, by: Manifest): void
-  /** Throws a failure where versions that came later rest on the upgrade. */
-  checkLater(undone: Manifest, history: readonly Manifest[]): void
+  /** Throws a failure where versions that came later rest on the upgrade, or a group can't pass over it. */
+  checkLater(undone: Manifest, history: readonly Manifest[], rows: readonly NodeRow[]): void
   readonly lines: (plan: UndoPlan) => readonly string[]
   /** Further fields of the document. */
   readonly document: (plan: UndoPlan) => object
@@ -57,9 +68,9 @@ const byInverse: WayBack = {
     throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}${hint}`)
   },
   checkDone() {},
-  checkLater(undone, history) {
+  checkLater(undone, history, rows) {
     const { version, system } = undone
-    const why = obstacleToUndo(history, undone)
+    const why = obstacleToUndo(history, undone) ?? groupInTheWay(history, undone, rows)
     if (why !== undefined)
       throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}`)
   },
@@ -109,6 +120,8 @@ export async function takeBack(way: WayBack, asked: Version | undefined, flags: 
 interface Done {
   readonly undone: Manifest
   readonly by: Version
+  /** The version whose undo would bring it again: `by`, or what brought that again. */
+  readonly last: Version
 }
 
 async function planOf(
@@ -133,16 +146,23 @@ async function planOf(
   const by = undoneBy(history, undone.version)
   if (by !== null) {
     way.checkDone(undone, history[by - 1]!)
-    return { undone, by }
+    return { undone, by, last: wordOn(history, undone.version).last }
   }
-  way.checkLater(undone, history)
+  checkLevel(undone, history.length === undone.version)
+  const all = await operator.database.nodes()
+  way.checkLater(undone, history, all)
   if (way.verb === 'rewind' && isBack) {
     const why = `it takes back what version ${undone.undoes} brought`
     throw new Failure(exitCodes.error, `error: version ${undone.version} of system ${system} can't be rewound: ${why}`)
   }
   way.check(undone)
   const services = new Set(undone.classUpgrades.map(({ service }) => service))
-  const rows = (await operator.database.nodes()).filter(({ service }) => services.has(service))
+  if (undone !== newest) {
+    const { level } = await explainNoServer(system, operator.systemLevel())
+    // Its format has to be read. No runtime interface closes the way back.
+    checkNeeds({ version: newest.version + 1, runtime: 0, format: levelFormat }, level)
+  }
+  const rows = all.filter(({ service }) => services.has(service))
   return {
     undone,
     back: rows.filter(({ version }) => version >= undone.version),
@@ -150,11 +170,19 @@ async function planOf(
   }
 }
 
-function showDone({ done }: WayBack, { undone, by }: Done, flags: UndoFlags): void {
+function checkLevel(undone: Manifest, isNewest: boolean): void {
+  const { version, system } = undone
+  if (levelIn(undone) === null) return
+  const hint = isNewest ? '; an upgrade before it can: say which version' : ''
+  const why = `it has raised the level, which is never lowered${hint}`
+  throw new Failure(exitCodes.error, `error: version ${version} of system ${system} can't be undone: ${why}`)
+}
+
+function showDone({ done }: WayBack, { undone, by, last }: Done, flags: UndoFlags): void {
   showForm(flags.output, {
     table: () => {
       print(`version ${undone.version} of system ${undone.system} is ${done} already, by version ${by}`)
-      note(`"natsctl rollout undo ${by}" would bring it again`)
+      note(`"natsctl rollout undo ${last}" would bring it again`)
     },
     document: () => ({ version: by, undoes: undone.version, classUpgrades: [], back: [], stay: [], ...dryRunField(flags) }),
     names: () => [`version/${by}`],

@@ -178,9 +178,14 @@ test('an upgrade is undone after a raised level, and not after one that rests on
   }
   await publish('1-comments')
   t.is((await run('system', 'level', '--raise', '--yes')).code, 0)
-  const newest = await run('rollout', 'undo', '--yes')
-  t.is(newest.code, 1)
-  t.regex(newest.stderr, /version 2 has raised the level, which is never lowered/)
+  for (const how of ['--yes', '--dry-run']) {
+    const newest = await run('rollout', 'undo', how)
+    t.deepEqual([newest.code, newest.stdout], [1, ''])
+    t.is(
+      newest.stderr,
+      `error: version 2 of system ${system} can't be undone: it has raised the level, which is never lowered; an upgrade before it can: say which version\n`,
+    )
+  }
   const undone = await run('rollout', 'undo', '1', '--yes')
   t.deepEqual(
     [undone.code, undone.stdout.split('\n')[0]],
@@ -200,6 +205,36 @@ test('an upgrade is undone after a raised level, and not after one that rests on
   const rewound = await run('rollout', 'rewind', '4', '--dry-run')
   t.is(rewound.code, 1)
   t.regex(rewound.stderr, /version 4 of system .* can't be rewound: version 5 came after it/)
+})
+
+test('an undo of an older upgrade that the level does not allow is refused before it asks, and an undone one says by which version it comes again', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
+  await startSystem(t, ['p1'])
+  const file = join(newDirectory(t), 'an.upgrade')
+  await run('upgrade', 'build', upgrade, '-O', file)
+  for (const command of [
+    ['upgrade', 'publish', file],
+    ['rollout', 'undo', '1', '--yes'],
+    ['rollout', 'undo', '2', '--yes'],
+  ])
+    t.is((await run(...command)).code, 0)
+  t.is((await run('rollout', 'undo', '3', '--yes')).code, 0)
+  const again = await run('rollout', 'undo', '1')
+  t.regex(again.stdout, /version 1 of system .* is undone already, by version 2/)
+  t.is(again.stderr, '"natsctl rollout undo 4" would bring it again\n')
+  const brought = await run('rollout', 'undo', '2', '--dry-run')
+  t.is(brought.code, 1)
+  t.regex(brought.stderr, /version 2 of system .* can't be undone: version 4 has brought it again: undo that one/)
+  t.is((await run('rollout', 'undo', '4', '--yes')).code, 0)
+  await run('upgrade', 'build', join(root, 'samples/06-sensor-field/upgrades/1-kelvin.ts'), '-O', file)
+  t.is((await run('upgrade', 'publish', file)).code, 0)
+  const below = await run('rollout', 'undo', '5', '--dry-run')
+  t.deepEqual([below.code, below.stdout], [1, ''])
+  t.regex(
+    below.stderr,
+    /version 7 needs manifest format 3, and the system's level is 1: raise it with "natsctl system level --raise"/,
+  )
 })
 
 test('a rollout is paused, a node of it told to go, and resumed; a node is held and released', async (t) => {
