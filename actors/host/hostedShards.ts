@@ -4,6 +4,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { ShardLogs } from '../../core/ports/log.js'
+import { Paced } from '../base/paced.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import { tokens } from '../base/tokens.js'
 import type { Node } from '../node/node.js'
@@ -31,6 +32,9 @@ interface OfferingServices extends ShardHostServices {
   readonly observe: HostObserver
 }
 
+/** However many hosts tell or ask, this one answers and looks once in so long. */
+const heardGapMs = 20
+
 @injectable()
 export class HostedShards {
   readonly #offered = new Map<string, OfferedService>()
@@ -47,15 +51,17 @@ export class HostedShards {
     @inject(HostSession) private readonly session: HostSession,
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
-    this.#hosts = new ShardHosts(services, session.now.id)
-    this.#hosts.asked.on(() => {
+    this.#hosts = new ShardHosts(services, session.now.id, (service) => this.#names.has(service))
+    const answer = new Paced(services.clock, heardGapMs, () => {
       this.#tell()
       for (const offered of this.#offered.values()) offered.lookNow()
     })
     // The shard that a host leaves is to be here at once.
-    this.#hosts.moved.on(() => {
+    const look = new Paced(services.clock, heardGapMs, () => {
       if (this.#isListening && !this.#isStopped) for (const offered of this.#offered.values()) offered.round()
     })
+    this.#hosts.asked.on(() => answer.ask())
+    this.#hosts.moved.on(() => look.ask())
     services.history.newer.on((version) => {
       for (const offered of this.#offered.values()) offered.reach(version)
     })

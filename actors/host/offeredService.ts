@@ -17,6 +17,8 @@ import { ShardCache } from '../shards/shardCache.js'
 import { ShardClaim } from '../shards/shardClaim.js'
 import { Shard } from './shard.js'
 import type { ShardHosts } from './shardHosts.js'
+import { ShardMoves } from './shardMoves.js'
+import { ShardOwners } from './shardOwners.js'
 import { type ShardHostServices, shardServices } from './shardServices.js'
 
 /** This start of this host, as claims name it. */
@@ -45,6 +47,8 @@ export class OfferedService {
   readonly shards: number
   readonly #hosted = new Map<number, Hosted>()
   readonly #logs = new Map<number, ShardLog>()
+  readonly #owners: ShardOwners
+  readonly #moves: ShardMoves
   /** Shards that are being left to others. */
   readonly #leavings = new Set<Promise<void>>()
   #isStopped = false
@@ -63,6 +67,8 @@ export class OfferedService {
     const { service, shards } = describeClass(definition)
     this.name = service
     this.shards = shards!
+    this.#owners = new ShardOwners(this.name, this.shards, hosts, services.clock, (shard) => this.#log(shard))
+    this.#moves = new ShardMoves(services.clock)
   }
 
   /** The shards that this host has. */
@@ -95,10 +101,12 @@ export class OfferedService {
     if (this.#isStopped) return
     for (let shard = 0; shard < this.shards; shard++) {
       const hosted = this.#hosted.get(shard) ?? elsewhere
-      const owner = this.hosts.ownerOf(this.name, shard)
+      const owner = this.#owners.of(shard)
+      if (owner !== undefined) this.#moves.isWith(shard, owner)
       if (hosted.state === 'claiming' && owner !== undefined) this.#stopClaim(shard, hosted.claim)
       else if (hosted.state === 'elsewhere' && owner === undefined) void this.#claim(shard)
     }
+    this.#owners.lookOn((shard) => !['elsewhere', 'claiming'].includes((this.#hosted.get(shard) ?? elsewhere).state))
     this.#rebalance()
   }
 
@@ -142,11 +150,18 @@ export class OfferedService {
   /** The preferred host claims at once, the next one after it a while later. */
   #isWanted(shard: number, sinceMs: number): boolean {
     const { clock, settings } = this.services
-    if (this.hosts.ownerOf(this.name, shard) !== undefined) return false
+    if (this.#owners.of(shard) !== undefined) return false
     const rank = ranked(this.name, shard, this.hosts.candidates(this.name, this.capacity)).findIndex(
       ({ hostId }) => hostId === settings.hostId,
     )
-    return clock.monotonicMs() - sinceMs >= rank * settings.shardSuccessorMs
+    // However many say that they are before it.
+    return clock.monotonicMs() - sinceMs >= Math.min(rank * settings.shardSuccessorMs, settings.shardLeaseMs)
+  }
+
+  async #log(number: number): Promise<ShardLog> {
+    const log = this.#logs.get(number) ?? (await this.logs.open(this.name, number))
+    this.#logs.set(number, log)
+    return log
   }
 
   async #claim(number: number): Promise<void> {
@@ -156,8 +171,7 @@ export class OfferedService {
     const sinceMs = clock.monotonicMs()
     this.#hosted.set(number, { state: 'opening' })
     try {
-      const log = this.#logs.get(number) ?? (await this.logs.open(name, number))
-      this.#logs.set(number, log)
+      const log = await this.#log(number)
       if (this.#isStopped) return
       const cache = new ShardCache(`shard-${name}-${number}`, storeUnder(store.withoutLog ?? store, `shard/${name}/${number}/`))
       const { me } = this
@@ -172,6 +186,7 @@ export class OfferedService {
       this.#checkNothingLost(number, title, claimed.mark.position)
       const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
+      this.#moves.isBack(number, owned.term)
       this.#hosted.set(number, { state: 'restoring', owned })
       await owned.restore()
       // One that was stopped meanwhile is being released.
@@ -236,14 +251,14 @@ export class OfferedService {
 
   #rebalance(): void {
     const { clock, settings } = this.services
-    const leaving = [...this.#hosted.values()].filter(({ state }) => state === 'leaving').length
-    const most = settings.shardMovesMax - leaving
+    const most = this.#moves.most(settings.shardMovesMax)
     if (most <= 0) return
     const owned = this.#ownedNumbers.filter((number) => this.#hosted.get(number)?.state === 'owned')
     const candidates = this.hosts.candidates(this.name, this.capacity)
     for (const [number, to] of movesFrom(this.name, this.shards, settings.hostId, owned, candidates, most)) {
       const hosted = this.#hosted.get(number)
       if (hosted?.state !== 'owned') continue
+      this.#moves.give(number, to, hosted.shard.owned.term)
       const budget = new StopBudget(clock, settings.leaveMs)
       void this.#handOver(number, hosted.shard, to, budget).finally(() => budget.end())
     }

@@ -12,7 +12,7 @@ import { subjectsOf } from '../../core/wire/subjects.js'
 import { Signal } from '../base/signal.js'
 
 /** Hosts that are remembered; one more is not heard. */
-const hostsMax = 10_000
+const hostsMax = 1_000
 /** Services whose logs' positions are remembered. */
 const servicesMax = 1_000
 const silentRounds = 2
@@ -41,6 +41,8 @@ export class ShardHosts {
   constructor(
     private readonly services: ShardHostsServices,
     private readonly start: string,
+    /** Of other services nothing is remembered. */
+    private readonly isOffered: (service: string) => boolean,
   ) {}
 
   listen(): void {
@@ -101,7 +103,8 @@ export class ShardHosts {
   #hear(message: Message): void {
     const { clock, observe, settings } = this.services
     try {
-      const offer = decodeOffer(message.payload)
+      const told = decodeOffer(message.payload)
+      const offer = { ...told, services: told.services.filter(({ service }) => this.isOffered(service)) }
       if (offer.hostId === settings.hostId) return
       if (!this.#others.has(offer.hostId) && this.#others.size >= hostsMax) this.#forget()
       this.#note(offer)
