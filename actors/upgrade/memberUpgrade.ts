@@ -104,6 +104,12 @@ export class MemberUpgrade extends NodeUpgrade {
     return this.group.members.some(({ recordStore }) => isConcerned(recordStore.lineage(classes), version))
   }
 
+  protected override isBackAt(version: Version): boolean {
+    const { classes } = this.node.services
+    const lineages = this.group.members.map(({ recordStore }) => recordStore.lineage(classes))
+    return lineages.every((lineage) => lineage[version] === lineage[this.target - 1])
+  }
+
   /** Every upgrade takes a group through all phases, so that its members are at one version. */
   override verify(): Promise<{ readonly concerned: boolean }> {
     return this.#together('verifying', async () => {

@@ -102,7 +102,14 @@ export class NodeUpgrade {
 
   get #passedTo(): Version | null {
     const undoOf = (version: Version) => this.node.services.history.undoOf(version)
-    return passedTo(undoOf, (version) => this.concerns(version), this.target)
+    const to = passedTo(undoOf, (version) => this.concerns(version), this.target)
+    return to !== null && this.isBackAt(to) ? to : null
+  }
+
+  /** Whether it has its class again there. It does not take an upgrade server's word for that. */
+  protected isBackAt(version: Version): boolean {
+    const lineage = this.node.recordStore.lineage(this.node.services.classes)
+    return lineage[version] === lineage[this.target - 1]
   }
 
   /** Whether an upgrade is one for this node. */
