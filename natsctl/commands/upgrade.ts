@@ -5,7 +5,7 @@
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { isFault, type ManifestDraft, type Operator, type PublishOptions, type Version } from 'theseus-actors'
-import type { Manifest } from 'theseus-actors/operator'
+import { type Manifest, wordOn } from 'theseus-actors/operator'
 import { type SignedUpgrade, signedManifestOf } from '../build/signedUpgrade.js'
 import type { UpgradeFile } from '../build/upgradeFile.js'
 import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'
@@ -176,12 +176,16 @@ export function republicationWarning(
   { classUpgrades }: Pick<ManifestDraft, 'classUpgrades'>,
   history: readonly Pick<Manifest, 'version' | 'undoes' | 'classUpgrades'>[],
 ): string | undefined {
-  const last = history.at(-1)
-  const undone = last === undefined || last.undoes === null ? undefined : history[last.undoes - 1]
-  const again = classUpgrades.filter(({ newClass }) => undone?.classUpgrades.some((before) => before.newClass === newClass))
-  if (undone === undefined || again.length === 0) return undefined
-  const classes = again.map(({ newClass }) => newClass).join(', ')
-  const way = 'undo the undo to have that back ("natsctl rollout undo")'
+  const again = (before: (typeof history)[number]) =>
+    classUpgrades.filter(({ newClass }) => before.classUpgrades.some((entry) => entry.newClass === newClass))
+  const undone = history.findLast(
+    (before) => before.undoes === null && !wordOn(history, before.version).stands && again(before).length > 0,
+  )
+  if (undone === undefined) return undefined
+  const classes = again(undone)
+    .map(({ newClass }) => newClass)
+    .join(', ')
+  const way = `undo the undo to have that back ("natsctl rollout undo ${wordOn(history, undone.version).last}")`
   return `${classes} begins anew: writes through version ${undone.version}, which is undone, are not in it; ${way}`
 }
 

@@ -16,6 +16,15 @@ test('the same classes after their undo begin anew', (t) => {
   )
 })
 
+test('also after upgrades of others, and undos of the undo: the warning names the version whose undo brings it back', (t) => {
+  const orders = upgrade(3, 'Orders.v1', 'Orders.v2')
+  const back = '("natsctl rollout undo 2")'
+  t.true(republicationWarning(published, [published, undo])!.endsWith(back))
+  t.true(republicationWarning(published, [published, undo, orders])!.endsWith(back))
+  const [again, once] = [upgrade(3, 'Pages.v1', 'Pages.v2', 2), upgrade(4, 'Pages.v2', 'Pages.v1', 3)]
+  t.true(republicationWarning(published, [published, undo, again, once])!.endsWith('("natsctl rollout undo 4")'))
+})
+
 test('nothing is said where nothing was undone, or other classes were', (t) => {
   t.is(republicationWarning(published, []), undefined)
   t.is(republicationWarning(upgrade(2, 'Pages.v2', 'Pages.v3'), [published]), undefined)
