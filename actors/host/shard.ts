@@ -73,6 +73,7 @@ export class Shard {
     this.#prefix = this.#subject.slice(0, -1)
     this.nodes = new NodeSet(services, services.running)
     this.#sleepers = new Sleepers(this.#ofSleepers(), services)
+    services.statusReporter.losses.on(() => this.#sleepers.tellAgain())
     owned.lost.on(() => this.#taken())
     owned.lapses.on(() => this.#listenNot())
     owned.renewals.on(() => this.#listen())

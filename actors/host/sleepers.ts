@@ -70,6 +70,12 @@ export class Sleepers {
     return isNew
   }
 
+  /** The database has lost something: those that it does not have any more are woken. */
+  tellAgain(): void {
+    this.#areRowsUnseen = true
+    if (!this.#isPassing && !this.shard.isEnding) void this.#passAll()
+  }
+
   stop(): void {
     this.#cancelAgain()
   }

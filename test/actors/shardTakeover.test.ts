@@ -91,6 +91,25 @@ test('a node does not fall asleep before the upgrade database knows how far it i
   t.is((await allAt(system, 1)).length, few.length)
 })
 
+test('the upgrade database has lost all: it is told of nodes that are asleep too', async (t) => {
+  const { system, hosts } = await offering(t, ['a'], { leaseMs: 3_000 })
+  const before = system.udb.backup()
+  for (const id of ids) await cart(system.desk, id).add('1')
+  await system.clock.passes(20_000)
+  t.is(
+    hosts[0]!.running.shards.reduce((sum, { awake }) => sum + awake, 0),
+    0,
+  )
+  // One of each shard is awake, and hears of the loss.
+  for (let shard = 0; shard < 8; shard++) await cart(system.desk, ids.find((id) => shardOf(id, 8) === shard)!).items()
+  system.udb.restore(before)
+  system.udb.restart()
+  t.is((await rowsOf(system)).length, 0)
+  const untilMs = system.clock.now() + 120_000
+  while ((await rowsOf(system)).length < ids.length && system.clock.now() < untilMs) await system.clock.passes(500)
+  t.is((await rowsOf(system)).length, ids.length)
+})
+
 /** Its command calls another node of its shard, after a while. */
 class RelayV1 extends NodeObject<{ hits: number }> {
   static override readonly className = 'Relay.v1'
