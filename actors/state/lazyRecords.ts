@@ -10,6 +10,7 @@
  */
 
 import { Fault, reasonOf } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import { isPromiseIgnored } from '../../core/base/maybePromise.js'
 import { keys, type LazySlot, type StateSlot } from '../../core/model/nodeRecord.js'
@@ -137,13 +138,10 @@ export class LazyRecords {
   /** Z3. The record as it was before the upgrade that is undone, where nobody has written to it since. */
   #asBefore(lazy: LazySlot, rule: RecordRule, name: string, key: string): { readonly record: unknown } | undefined {
     if (!lazy.undoes) return undefined
-    const undone = this.lazyOf(lazy.old)
-    if (
-      undone === undefined ||
-      undone.upgrade !== (lazy.undone ?? lazy.upgrade - 1) ||
-      !this.#isUntouched(lazy.old, rule.from, key)
-    )
-      return undefined
+    const version = lazy.undone ?? lazy.upgrade - 1
+    const old = this.#behindUndos(lazy.old, rule.from, key, version)
+    const undone = this.lazyOf(old)
+    if (undone?.upgrade !== version || !this.#isUntouched(old, rule.from, key)) return undefined
     const forward = this.#rule(undone, rule.from)
     if (lazy.role === 'pastSO') {
       if (undone.beside === null || forward.beside !== name) return undefined
@@ -151,6 +149,20 @@ export class LazyRecords {
     }
     const isLeftAlone = lazy.beside === null || this.#own(lazy.beside, rule.beside, key) === undefined
     return forward.from === name && isLeftAlone ? { record: this.get(undone.old, name, key) } : undefined
+  }
+
+  /** Of upgrades since `version` that are undone already, nothing is made either: the slot of before them. */
+  #behindUndos(slot: StateSlot, name: string, key: string, version: Version): StateSlot {
+    const lazy = this.lazyOf(slot)
+    if (lazy?.undoes !== true || lazy.upgrade <= version || !this.#isUntouched(slot, name, key)) return slot
+    const { from, beside } = this.#rule(lazy, name)
+    const inner = lazy.undone ?? lazy.upgrade - 1
+    const old = this.#behindUndos(lazy.old, from, key, inner)
+    const undone = this.lazyOf(old)
+    if (undone?.upgrade !== inner || !this.#isUntouched(old, from, key)) return slot
+    const isLeftAlone = lazy.beside === null || this.#own(lazy.beside, beside, key) === undefined
+    if (this.#rule(undone, from).from !== name || !isLeftAlone) return slot
+    return this.#behindUndos(undone.old, name, key, version)
   }
 
   #isUntouched(slot: StateSlot, name: string, key: string): boolean {

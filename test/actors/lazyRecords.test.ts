@@ -278,6 +278,24 @@ test('Z3: only the undo of the upgrade before gives back what was there before',
   t.is(made2.records.get('2.2', 'books', 'a'), 'made back, undefined')
 })
 
+test('Z3: an undo gives back what was there before, also where another upgrade came since, and was undone before it', (t) => {
+  const lazy = {
+    '1.1': made(),
+    '2.2': made({ upgrade: 2, old: '1.1', beside: null }),
+    '3.3': made({ upgrade: 3, undoes: true, old: '2.2', beside: null }),
+    '4.4': made({ upgrade: 4, undoes: true, undone: 1, old: '3.3', beside: null }),
+  }
+  const { records, put } = open(lazy)
+  put('0.0', 'books', { a: 'Emma', b: 'torn', c: 'Kim', d: 'Lolita', e: 'Ulysses' })
+  put('1.1', 'books', { c: 'first' })
+  put('2.2', 'books', { d: 'second' })
+  put('3.3', 'books', { e: 'third' })
+  t.deepEqual(
+    ['a', 'b', 'c', 'd', 'e'].map((key) => records.get('4.4', 'books', key)),
+    ['Emma', 'torn', 'first back, undefined', 'second back, undefined back, undefined', 'third back, undefined'],
+  )
+})
+
 test('Z3: what the upgrade made of a collection of another name is not given back as this one', (t) => {
   const renamed: RecordRules = { tomes: { from: 'books', beside: 'covers', record: (book) => `tome ${book}` } }
   const rules: RecordRules = {
