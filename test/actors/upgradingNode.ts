@@ -80,6 +80,13 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
   const upgrade = toV2(parts).classUpgrades[0]!
   let controls: readonly Control[] = []
   const waiting = new Set<() => void>()
+  // An undo brings back the class from before the version that it undoes.
+  const lineage = (): readonly string[] => {
+    const line = ['Notes.v1']
+    for (let version = 1; version <= 3; version++)
+      line.push(services.history.undoOf(version - 1) === version ? line[Math.max(0, version - 2)]! : 'Notes.v2')
+    return line
+  }
   const undoes = (version: number) => (undos.includes(version) ? version - 1 : null)
   const services = {
     ...permits,
@@ -109,14 +116,14 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
       undoes,
       isRewind: () => false,
       takesBack: (version: number) => undos.includes(version),
-      undoOf: (version: number) => (undos.includes(version + 1) ? version + 1 : null),
+      undoOf: (version: number): number | null => (undos.includes(version + 1) ? version + 1 : null),
       fetch: (version: number) => step(`fetch ${version}`),
       load: (version: number) => step(`load ${version}`),
     },
     classes: {
       undoes: (_: unknown, version: number) => undoes(version),
       isHeldBack: () => false,
-      lineage: () => ['Notes.v1', undos.includes(1) ? 'Notes.v1' : 'Notes.v2', 'Notes.v2'],
+      lineage,
       classUpgrade: () => upgrade,
       loadStep: async (line: readonly string[], version: number) => {
         if (isConcerned(line, version)) await step(`load ${version}`)
