@@ -85,7 +85,10 @@ export class HostedShards {
     if (shards === null)
       throw new Fault('config.invalid', `${className} is of no sharded service: give it "static override readonly shards = 64"`)
     if (this.logs === undefined)
-      throw new Fault('config.invalid', `${className} needs logs for its shards: start the host with "shards: jetStream(…)"`)
+      throw new Fault(
+        'config.invalid',
+        `${className} needs logs for its shards: start the host with "shards: jetStreamLogs({ … })"`,
+      )
     if (!(capacity > 0 && capacity <= 1e6)) throw new Fault('config.invalid', 'capacity is a number above 0')
     if (this.#names.has(service)) throw new Fault('config.invalid', `this host offers service ${service} already`)
     this.#names.add(service)

@@ -52,6 +52,8 @@ export class OfferedService {
   /** Shards that are being left to others. */
   readonly #leavings = new Set<Promise<void>>()
   #isStopped = false
+  /** Until a shard could be taken again. */
+  #isToldOfFailure = false
 
   constructor(
     private readonly definition: NodeClass,
@@ -194,6 +196,7 @@ export class OfferedService {
       if (!this.#isAt(number, owned)) return owned.end()
       // Its state tells which starts of hosts have had it before.
       const shard = new Shard(owned, number, this.definition, shardServices(services, this.nodes, owned.store, owned.lease))
+      this.#isToldOfFailure = false
       this.#hosted.set(number, { state: 'owned', shard })
       shard.open()
     } catch (error) {
@@ -225,9 +228,12 @@ export class OfferedService {
     if (hosted?.state === 'restoring') hosted.owned.end()
     else if (hosted?.state === 'owned') hosted.shard.owned.end()
     const reason = error instanceof Error ? error.message : String(error)
-    this.services.observe({ type: 'warning', message: `${title} can't be run here: ${reason}`, error })
     // A fault that nobody can mend from here is not met again before the host starts anew.
     const isFinal = isFault(error) && error.code.startsWith('config.')
+    // Any other is tried again soon, and is mostly that of all shards: it is told once.
+    if (isFinal || !this.#isToldOfFailure)
+      this.services.observe({ type: 'warning', message: `${title} can't be run here: ${reason}`, error })
+    this.#isToldOfFailure ||= !isFinal
     this.#hosted.set(number, isFinal ? { state: 'failed', reason } : elsewhere)
   }
 

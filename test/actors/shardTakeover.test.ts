@@ -1,32 +1,13 @@
 /** Sharded services whose owners go away at bad moments: upgrades, permits and calls come to their end. */
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { ranked, shardOf } from '../../core/model/shard.js'
 import { command, NodeObject } from '../../index.js'
 import { until } from '../support/eventually.js'
-import { type TestHost, TestSystem } from '../support/testSystem.js'
+import { TestSystem } from '../support/testSystem.js'
 import { CartV1, toV2 } from './cartClasses.js'
+import { allOwned, cart, ids, offering, ownedBy } from './offeredCarts.js'
 
-const ids = Array.from({ length: 24 }, (_, i) => `cart${i}`)
 const few = ids.slice(0, 6)
-const cart = (host: TestHost, id: string) => host.ref(CartV1, id, { deadline: '60s' })
-const ownedBy = (host: TestHost) => host.running.shards.map(({ shard }) => shard)
-const allOwned = (hosts: readonly TestHost[]) =>
-  until(() => {
-    const owned = hosts.filter(({ isDead }) => !isDead).flatMap(ownedBy)
-    return owned.length === 8 && new Set(owned).size === 8
-  }, 'every shard has one owner')
-
-async function offering(t: ExecutionContext, names: readonly string[], settings = {}) {
-  const system = await TestSystem.start(t, { sleepAfterMs: 5_000, ...settings })
-  const hosts: TestHost[] = []
-  for (const name of names) {
-    const host = await system.host(name)
-    hosts.push(host)
-    await host.offer(CartV1)
-  }
-  await allOwned(hosts)
-  return { system, hosts }
-}
 
 const rowsOf = async (system: TestSystem) => (await system.database.nodes()).filter(({ service }) => service === 'cart')
 

@@ -1,36 +1,12 @@
 /** Sharded services: nodes that belong to no host, through calls, sleep, moves, deaths of hosts, upgrades. */
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { shardOf } from '../../core/model/shard.js'
 import { command, createHost, eagerly, NodeObject, notNeeded, query, upgradeClass } from '../../index.js'
 import { memoryStore } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
-import { codeOf, type TestHost, TestSystem } from '../support/testSystem.js'
+import { codeOf, TestSystem } from '../support/testSystem.js'
 import { CartV1, CartV2, starts, toV2 } from './cartClasses.js'
-
-const ids = Array.from({ length: 24 }, (_, i) => `cart${i}`)
-const cart = (host: TestHost, id: string) => host.ref(CartV1, id, { deadline: '60s' })
-const ownedBy = (host: TestHost) => host.running.shards.map(({ shard }) => shard)
-const allOwned = (hosts: readonly TestHost[]) =>
-  until(() => {
-    const owned = hosts.filter(({ isDead }) => !isDead).flatMap(ownedBy)
-    return owned.length === 8 && new Set(owned).size === 8
-  }, `every shard has one owner`)
-
-async function offering(
-  t: ExecutionContext,
-  names: readonly string[],
-  settings = {},
-): Promise<{ system: TestSystem; hosts: TestHost[] }> {
-  const system = await TestSystem.start(t, { sleepAfterMs: 5_000, ...settings })
-  const hosts: TestHost[] = []
-  for (const name of names) {
-    const host = await system.host(name)
-    hosts.push(host)
-    await host.offer(CartV1)
-  }
-  await allOwned(hosts)
-  return { system, hosts }
-}
+import { allOwned, cart, ids, offering, ownedBy } from './offeredCarts.js'
 
 test('a command makes a node, a query of one that is not there does not', async (t) => {
   const { system } = await offering(t, ['a'])
