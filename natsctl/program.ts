@@ -13,7 +13,6 @@ import { addNode } from './commands/node.js'
 import { addOrder } from './commands/order.js'
 import { addRestore } from './commands/restore.js'
 import { addRollout } from './commands/rollout.js'
-import { addShard } from './commands/shard.js'
 import { addSystem } from './commands/system.js'
 import { addTable } from './commands/table.js'
 import { addTrust } from './commands/trustRoot.js'
@@ -34,6 +33,7 @@ import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './o
 import { checkForm } from './output/forms.js'
 import type { Program } from './output/program.js'
 import { adviseUsage } from './output/usageAdvice.js'
+import { addShard } from './shards/shard.js'
 import { addUp } from './up/up.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */

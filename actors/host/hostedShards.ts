@@ -12,6 +12,7 @@ import { HostSession } from '../registration/hostSession.js'
 import { NodesOfHost } from '../registration/nodesOfHost.js'
 import { NodeServices } from './nodeServices.js'
 import { OfferedService } from './offeredService.js'
+import { Placements } from './placements.js'
 import { ShardHosts } from './shardHosts.js'
 import type { ShardHostServices } from './shardServices.js'
 
@@ -41,6 +42,7 @@ export class HostedShards {
   /** Those that are being offered too. */
   readonly #names = new Set<string>()
   readonly #hosts: ShardHosts
+  readonly #placements: Placements
   #isListening = false
   #isStopped = false
   #cancelRound: () => void = () => {}
@@ -52,6 +54,7 @@ export class HostedShards {
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
     this.#hosts = new ShardHosts(services, session.now.id, (service) => this.#names.has(service))
+    this.#placements = new Placements(services)
     const answer = new Paced(services.clock, heardGapMs, () => {
       this.#tell()
       for (const offered of this.#offered.values()) offered.lookNow()
@@ -109,11 +112,20 @@ export class HostedShards {
     await this.session.begin()
     if (this.#isStopped) return
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
-    const offered = new OfferedService(definition, capacity, this.services, this.nodes, logs, this.#hosts, me, (asks) =>
-      this.#tell(asks),
+    const offered = new OfferedService(
+      definition,
+      capacity,
+      this.services,
+      this.nodes,
+      logs,
+      this.#hosts,
+      this.#placements,
+      me,
+      (asks) => this.#tell(asks),
     )
     this.#offered.set(service, offered)
     this.#hosts.listen()
+    this.#placements.follow()
     this.#tell(true)
     clock.after(settings.shardSettleMs, () => {
       if (this.#isStopped) return
@@ -127,6 +139,7 @@ export class HostedShards {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#cancelRound()
+    this.#placements.stop()
     if (this.#offered.size === 0) return
     this.#hosts.tell(
       [...this.#offered.values()].map(({ offer }) => offer),

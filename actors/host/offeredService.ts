@@ -15,6 +15,7 @@ import type { NodesOfHost } from '../registration/nodesOfHost.js'
 import { OwnedShard } from '../shards/ownedShard.js'
 import { ShardCache } from '../shards/shardCache.js'
 import { ShardClaim } from '../shards/shardClaim.js'
+import type { Placements } from './placements.js'
 import { Shard } from './shard.js'
 import type { ShardHosts } from './shardHosts.js'
 import { ShardMoves } from './shardMoves.js'
@@ -49,6 +50,8 @@ export class OfferedService {
   readonly #logs = new Map<number, ShardLog>()
   readonly #owners: ShardOwners
   readonly #moves: ShardMoves
+  /** The orders by which shards were given away last: when each was given, by shard. */
+  readonly #placed = new Map<number, number>()
   /** Shards that are being left to others. */
   readonly #leavings = new Set<Promise<void>>()
   #isStopped = false
@@ -62,6 +65,7 @@ export class OfferedService {
     private readonly nodes: NodesOfHost<Node>,
     private readonly logs: ShardLogs,
     private readonly hosts: ShardHosts,
+    private readonly placements: Pick<Placements, 'of'>,
     private readonly me: ClaimingHost,
     /** Tells the others which shards this host has; `asks`: and has them look at what they wait for. */
     private readonly tell: (asks: boolean) => void,
@@ -146,18 +150,24 @@ export class OfferedService {
 
   /** The host that is to have it after this one. */
   #next(shard: number): string | null {
-    return ranked(this.name, shard, this.hosts.candidates(this.name, undefined))[0]?.hostId ?? null
+    return ranked(this.name, shard, this.hosts.candidates(this.name, undefined), this.#placedAt(shard))[0]?.hostId ?? null
   }
 
   /** The preferred host claims at once, the next one after it a while later. */
   #isWanted(shard: number, sinceMs: number): boolean {
     const { clock, settings } = this.services
     if (this.#owners.of(shard) !== undefined) return false
-    const rank = ranked(this.name, shard, this.hosts.candidates(this.name, this.capacity)).findIndex(
-      ({ hostId }) => hostId === settings.hostId,
-    )
+    const candidates = this.hosts.candidates(this.name, this.capacity)
+    const order = ranked(this.name, shard, candidates, this.#placedAt(shard))
+    const rank = order.findIndex(({ hostId }) => hostId === settings.hostId)
     // However many say that they are before it.
     return clock.monotonicMs() - sinceMs >= Math.min(rank * settings.shardSuccessorMs, settings.shardLeaseMs)
+  }
+
+  /** The host at which an operator has placed it, while that offers the service. */
+  #placedAt(shard: number): string | undefined {
+    const placement = this.placements.of(this.name, shard)
+    return placement !== undefined && this.hosts.isOffered(this.name, placement) ? placement.hostId : undefined
   }
 
   async #log(number: number): Promise<ShardLog> {
@@ -256,17 +266,37 @@ export class OfferedService {
   }
 
   #rebalance(): void {
-    const { clock, settings } = this.services
+    const { settings } = this.services
+    this.#carryOutPlacements()
     const most = this.#moves.most(settings.shardMovesMax)
     if (most <= 0) return
     const owned = this.#ownedNumbers.filter((number) => this.#hosted.get(number)?.state === 'owned')
     const candidates = this.hosts.candidates(this.name, this.capacity)
-    for (const [number, to] of movesFrom(this.name, this.shards, settings.hostId, owned, candidates, most)) {
-      const hosted = this.#hosted.get(number)
-      if (hosted?.state !== 'owned') continue
-      this.#moves.give(number, to, hosted.shard.owned.term)
-      const budget = new StopBudget(clock, settings.leaveMs)
-      void this.#handOver(number, hosted.shard, to, budget).finally(() => budget.end())
+    const moves = movesFrom(this.name, this.shards, settings.hostId, owned, candidates, most, (shard) => this.#placedAt(shard))
+    for (const [number, to] of moves) this.#give(number, to)
+  }
+
+  /** Gives away what an operator has placed elsewhere. */
+  #carryOutPlacements(): void {
+    const { settings } = this.services
+    for (const number of this.#ownedNumbers) {
+      const to = this.#placedAt(number)
+      if (to === undefined || to === settings.hostId) continue
+      const { since } = this.placements.of(this.name, number)!
+      const isFirstTry = this.#placed.get(number) !== since
+      const most = isFirstTry ? this.#moves.mostOrdered(settings.shardMovesMax) : this.#moves.most(settings.shardMovesMax)
+      if (most > 0 && this.#give(number, to)) this.#placed.set(number, since)
     }
+  }
+
+  /** False if the shard does not serve here yet, or no more. */
+  #give(number: number, to: string): boolean {
+    const { clock, settings } = this.services
+    const hosted = this.#hosted.get(number)
+    if (hosted?.state !== 'owned') return false
+    this.#moves.give(number, to, hosted.shard.owned.term)
+    const budget = new StopBudget(clock, settings.leaveMs)
+    void this.#handOver(number, hosted.shard, to, budget).finally(() => budget.end())
+    return true
   }
 }

@@ -24,6 +24,12 @@ export interface ShardHostsServices {
   readonly settings: { readonly system: string; readonly hostId: string; readonly shardOfferMs: number }
 }
 
+/** A start of a host. */
+export interface Place {
+  readonly hostId: string
+  readonly start: string
+}
+
 interface Heard {
   readonly offer: HostOffer
   readonly ms: number
@@ -42,7 +48,7 @@ export class ShardHosts {
     private readonly services: ShardHostsServices,
     private readonly start: string,
     /** Of other services nothing is remembered. */
-    private readonly isOffered: (service: string) => boolean,
+    private readonly isOfferedHere: (service: string) => boolean,
   ) {}
 
   listen(): void {
@@ -66,6 +72,17 @@ export class ShardHosts {
       isLeaving ? [] : services.flatMap((each) => (each.service === service ? [{ hostId, capacity: each.capacity }] : [])),
     )
     return own === undefined ? others : [...others, { hostId: this.services.settings.hostId, capacity: own }]
+  }
+
+  /** Whether this start of a host would take shards of this service. */
+  isOffered(service: string, { hostId, start }: Place): boolean {
+    if (hostId === this.services.settings.hostId) return start === this.start && this.isOfferedHere(service)
+    for (const offer of this.#alive())
+      if (offer.hostId === hostId) {
+        const offers = offer.services.some((each) => each.service === service)
+        return offer.start === start && !offer.isLeaving && offers
+      }
+    return false
   }
 
   /** The other host that says that it has the shard. */
@@ -104,7 +121,7 @@ export class ShardHosts {
     const { clock, observe, settings } = this.services
     try {
       const told = decodeOffer(message.payload)
-      const offer = { ...told, services: told.services.filter(({ service }) => this.isOffered(service)) }
+      const offer = { ...told, services: told.services.filter(({ service }) => this.isOfferedHere(service)) }
       if (offer.hostId === settings.hostId) return
       if (!this.#others.has(offer.hostId) && this.#others.size >= hostsMax) this.#forget()
       this.#note(offer)

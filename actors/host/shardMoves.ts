@@ -26,8 +26,12 @@ export class ShardMoves {
 
   /** How many may be given away now, of so many at once. */
   most(atOnce: number): number {
+    return this.clock.monotonicMs() < this.#untilMs ? 0 : this.mostOrdered(atOnce)
+  }
+
+  /** The same for an order of an operator that is tried for the first time, whatever has failed before. */
+  mostOrdered(atOnce: number): number {
     const nowMs = this.clock.monotonicMs()
-    if (nowMs < this.#untilMs) return 0
     const open = [...this.#given.values()].filter(({ isTaken, ms }) => !isTaken && nowMs - ms < unheardMsMax)
     return atOnce - open.length
   }

@@ -7,6 +7,7 @@ import { Fault } from '../../core/base/fault.js'
 import { firstRelease } from '../../core/base/formats.js'
 import type { Version } from '../../core/base/ids.js'
 import { firstLevel, type Level, newestLevel, raised } from '../../core/base/level.js'
+import type { Placement } from '../../core/control/control.js'
 import type { OrderResult } from '../../core/control/directive.js'
 import { checkNeeds, levelAfter } from '../../core/control/neededLevel.js'
 import { leftBehind, type Reader, readersOf } from '../../core/control/readers.js'
@@ -14,6 +15,7 @@ import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatab
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { shardOf } from '../../core/model/shard.js'
+import type { HostOffer } from '../../core/model/shardOffer.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
@@ -31,10 +33,12 @@ import { type InspectionBatch, InspectionClient } from '../inspection/inspection
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
-import { type ShardSeen, seeShards } from './shardsSeen.js'
+import { awaitShard, hearOffers, type Listening, placeOf, type ShardMove, type ShardSeen, shardsOf } from './shardsSeen.js'
 
 /** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
 const serversAsked = 16
+/** Hosts are heard for so many of their rounds: each tells of itself at least twice. */
+const roundsHeard = 2.5
 
 export interface SystemLevel {
   readonly level: Level
@@ -316,8 +320,51 @@ export class Operator {
   }
 
   /** The shards of all sharded services, and who has them, as hosts tell within about a second. */
-  shards(): Promise<readonly ShardSeen[]> {
-    return seeShards(this.transport, this.clock, this.settings.system, this.settings.shardOfferMs * 2.5)
+  async shards(): Promise<readonly ShardSeen[]> {
+    return shardsOf(await this.shardHosts())
+  }
+
+  /** The hosts that offer sharded services, as they tell of themselves within about a second. */
+  shardHosts(): Promise<readonly HostOffer[]> {
+    return hearOffers(this.#listening, this.settings.shardOfferMs * roundsHeard)
+  }
+
+  /**
+   * The order that `moveShard` gives, for `placeShard`: nothing is changed. Throws `config.invalid` where no
+   * such host offers the service.
+   */
+  async planShardMove({ service, shard, to }: ShardMove, reason = ''): Promise<Placement> {
+    const place = placeOf(await this.shardHosts(), { service, shard, to })
+    return { kind: 'place', service, shard, ...place, reason, since: this.clock.now() }
+  }
+
+  placeShard(placement: Placement): Promise<void> {
+    return this.#directives.set(placement)
+  }
+
+  /**
+   * The shard goes to a host and stays there, until `releaseShard`, or until that host stops or no more
+   * offers its service. Resolves with that host when the order is given; `shardIsAt` waits. Throws
+   * `config.invalid` where no such host offers the service.
+   */
+  async moveShard(move: ShardMove, reason = ''): Promise<string> {
+    const placement = await this.planShardMove(move, reason)
+    await this.placeShard(placement)
+    return placement.hostId
+  }
+
+  /** The shard goes where hashing prefers, when its host has too many. False if it was not placed. */
+  releaseShard(service: string, shard: number): Promise<boolean> {
+    return this.#directives.remove({ kind: 'place', service, shard })
+  }
+
+  /** Waits until the host has the shard; false if it has not after `timeoutMs`. */
+  shardIsAt(service: string, shard: number, hostId: string, timeoutMs: number): Promise<boolean> {
+    return awaitShard(this.#listening, { service, shard, hostId }, timeoutMs)
+  }
+
+  get #listening(): Listening {
+    return { transport: this.transport, clock: this.clock, system: this.settings.system }
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { Fault } from '../base/fault.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
+import { shardsMax } from '../model/shard.js'
 
 export type Control =
   /**
@@ -29,6 +30,21 @@ export type Control =
    * not pause it again.
    */
   | { readonly kind: 'gate'; readonly version: Version; readonly heeded: readonly string[]; readonly since: number }
+  /**
+   * This shard goes to this start of this host, and stays there, as long as that offers its service. Whenever
+   * it does not, hashing decides, as for any other shard.
+   */
+  | {
+      readonly kind: 'place'
+      readonly service: string
+      readonly shard: number
+      readonly hostId: string
+      readonly start: string
+      readonly reason: string
+      readonly since: number
+    }
+
+export type Placement = Extract<Control, { kind: 'place' }>
 
 export const heededMax = 1000
 
@@ -36,6 +52,7 @@ export const controlReasonLengthMax = 1024
 
 /** There is one of each key. */
 export function controlKey(control: ControlName): string {
+  if (control.kind === 'place') return `place/${control.service}/${control.shard}`
   return `${control.kind}/${'nodeId' in control ? control.nodeId : control.version}`
 }
 
@@ -43,6 +60,7 @@ export function controlKey(control: ControlName): string {
 export type ControlName =
   | { readonly kind: 'pause' | 'retry' | 'gate'; readonly version: Version }
   | { readonly kind: 'hold' | 'now'; readonly nodeId: string }
+  | { readonly kind: 'place'; readonly service: string; readonly shard: number }
 
 /** Throws `config.invalid`. */
 export function checkControl(control: Control): void {
@@ -69,9 +87,16 @@ export function isControl(value: unknown): value is Control {
         control.heeded.length <= heededMax &&
         control.heeded.every((key) => typeof key === 'string')
       )
+    case 'place':
+      return isShardName(control) && isName(control.hostId) && isName(control.start) && isReason(control.reason)
     default:
       return false
   }
+}
+
+/** Whether these are fields that name a shard. */
+export function isShardName({ service, shard }: Readonly<Record<string, unknown>>): boolean {
+  return isName(service) && Number.isInteger(shard) && (shard as number) >= 0 && (shard as number) < shardsMax
 }
 
 function isReason(value: unknown): boolean {

@@ -12,7 +12,7 @@ import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isTableKey, isTableValue } from '../model/tables.js'
 import { isIdentity } from '../trust/trustRoot.js'
-import { type Control, type ControlName, controlKey, isControl } from './control.js'
+import { type Control, type ControlName, controlKey, isControl, isShardName } from './control.js'
 
 export const directiveFormat = 2
 /** Names the identity of the system as well. */
@@ -173,6 +173,7 @@ function isOrder(value: unknown): value is Order {
 function isControlName(value: unknown): value is ControlName {
   const name = (value ?? {}) as Record<string, unknown>
   if (name.kind === 'pause' || name.kind === 'retry') return isVersion(name.version)
+  if (name.kind === 'place') return isShardName(name)
   return (name.kind === 'hold' || name.kind === 'now') && isName(name.nodeId)
 }
 
@@ -185,7 +186,7 @@ export function identityNamed(directive: Directive): string | null {
 export function describeOrder(what: Order): string {
   switch (what.order) {
     case 'set':
-      return controlKey(what.control)
+      return what.control.kind === 'place' ? `${controlKey(what.control)} at ${what.control.hostId}` : controlKey(what.control)
     case 'remove':
       return `no ${controlKey(what.control)}`
     case 'setInTable':

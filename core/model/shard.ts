@@ -38,14 +38,20 @@ export interface Candidate {
 
 /**
  * The candidates for a shard, the preferred first (weighted rendezvous hashing): one that comes or goes moves
- * its own share, and nothing else.
+ * its own share, and nothing else. The host at which the shard is placed is before all.
  */
-export function ranked<C extends Candidate>(service: string, shard: number, candidates: readonly C[]): readonly C[] {
+export function ranked<C extends Candidate>(
+  service: string,
+  shard: number,
+  candidates: readonly C[],
+  placedAt?: string,
+): readonly C[] {
   const scored = candidates.map((candidate) => {
     const chance = (shardHash(`${service}/${shard}/${candidate.hostId}`) + 1) / (2 ** 32 + 1)
     return { candidate, score: -candidate.capacity / Math.log(chance) }
   })
-  scored.sort((a, b) => b.score - a.score || (a.candidate.hostId < b.candidate.hostId ? -1 : 1))
+  const isPlaced = ({ candidate }: (typeof scored)[number]) => Number(candidate.hostId === placedAt)
+  scored.sort((a, b) => isPlaced(b) - isPlaced(a) || b.score - a.score || (a.candidate.hostId < b.candidate.hostId ? -1 : 1))
   return scored.map(({ candidate }) => candidate)
 }
 
@@ -54,7 +60,8 @@ const excessMax = 1.2
 
 /**
  * The shards that this host gives away now, each with the host that is to have it: those that another one is
- * preferred for, while it has more than a fifth above its share; at most `most`.
+ * preferred for, while it has more than a fifth above its share; at most `most`. One that an operator has
+ * placed here stays, and counts. One that is placed elsewhere is not looked at here.
  */
 export function movesFrom(
   service: string,
@@ -63,6 +70,7 @@ export function movesFrom(
   owned: readonly number[],
   candidates: readonly Candidate[],
   most: number,
+  placedAt: (shard: number) => string | undefined = () => undefined,
 ): readonly (readonly [shard: number, to: string])[] {
   const me = candidates.find((candidate) => candidate.hostId === hostId)
   if (me === undefined || candidates.length < 2) return []
@@ -72,6 +80,7 @@ export function movesFrom(
   const moves: (readonly [number, string])[] = []
   for (const shard of owned) {
     if (excess <= 0 || moves.length >= most) break
+    if (placedAt(shard) !== undefined) continue
     const [first] = ranked(service, shard, candidates)
     if (first === undefined || first.hostId === hostId) continue
     moves.push([shard, first.hostId])

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Version } from 'theseus-actors'
 import type { NatsOptions } from 'theseus-actors/nats'
-import { isName, isVersion, milliseconds } from 'theseus-actors/operator'
+import { isName, isVersion, milliseconds, shardsMax } from 'theseus-actors/operator'
 import { usageFailure } from '../output/exitCodes.js'
 import { type OutputForm, outputForms } from '../output/forms.js'
 import { type Trust, trustFlag, trustFlagText } from './trust.js'
@@ -49,6 +49,12 @@ export function durationFlag(text: string): number {
     if (ms > 0 && ms < 2 ** 31) return ms
   } catch {}
   throw new InvalidArgumentError('Use a number with ms, s, m or h, such as 5s.')
+}
+
+export function shardFlag(text: string): number {
+  const shard = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (shard < shardsMax) return shard
+  throw new InvalidArgumentError('Use the number of a shard, such as 3.')
 }
 
 export function versionFlag(text: string): Version {

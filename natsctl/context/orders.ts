@@ -21,8 +21,8 @@ export function asOrder(command: Command): Command {
 }
 
 /** Of orders that upgraders sign: one that several have to sign goes to a file first. */
-export function asSignedOrder(command: Command): Command {
-  command.option('--to <file>', 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
+export function asSignedOrder(command: Command, flag = '--to <file>'): Command {
+  command.option(flag, 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
   return asOrder(command)
 }
 

@@ -792,6 +792,14 @@ export function databaseContract(
     await database.setControl({ kind: 'retry', version: 3, token: 'a', since: 7 })
     const kinds = async () => (await another.controls()).map(({ kind }) => kind).sort()
     t.deepEqual(await kinds(), ['hold', 'pause', 'retry'])
+    const placed: Control = { kind: 'place', service: 'cart', shard: 3, hostId: 'h1', start: 's1', reason: '', since: 8 }
+    await database.setControl(placed)
+    await database.setControl({ ...placed, hostId: 'h2' })
+    t.deepEqual(
+      (await another.controls()).filter(({ kind }) => kind === 'place'),
+      [{ ...placed, hostId: 'h2' }],
+    )
+    t.true(await another.removeControl(placed))
     t.true((await database.controls()).some((control) => control.kind === 'pause' && control.reason === 'dinner'))
     t.true(await database.removeControl({ kind: 'pause', version: 3 }))
     t.false(await database.removeControl({ kind: 'pause', version: 3 }))

@@ -17,6 +17,7 @@ const pause = (version: number, reason = ''): Control => ({ kind: 'pause', versi
 const hold = (nodeId: string): Control => ({ kind: 'hold', nodeId, reason: '', since })
 const now = (nodeId: string, version: number): Control => ({ kind: 'now', nodeId, version, since })
 const retry = (version: number, token: string): Control => ({ kind: 'retry', version, token, since })
+const place: Control = { kind: 'place', service: 'cart', shard: 3, hostId: 'h1', start: 's1', reason: 'hot', since }
 const keys = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)
 
 test('each kind of control is one, and is none with any of its parts missing or wrong', (t) => {
@@ -28,6 +29,13 @@ test('each kind of control is one, and is none with any of its parts missing or 
     [
       { kind: 'gate', version: 1, heeded: ['a', 'b'], since },
       { version: [-1], heeded: ['a', { length: 1 }, ['a', 7], [7, 'a'], keys(heededMax + 1)] },
+    ],
+    [
+      place,
+      {
+        ...{ service: ['a b', 7], shard: [-1, 1.5, '3', 4_096], hostId: ['a b', 7], start: ['', 7] },
+        reason: [7, 'x'.repeat(controlReasonLengthMax + 1)],
+      },
     ],
   ]
   for (const [control, wrong] of whole) {
@@ -53,7 +61,8 @@ test('what is no control is refused, and as much of it is shown as helps', (t) =
   t.true(thrown!.message.length < 300)
 })
 
-test('there is one control of each kind for a node, or for a version', (t) => {
+test('there is one control of each kind for a node, for a version, or for a shard', (t) => {
+  t.is(controlKey(place), 'place/cart/3')
   t.deepEqual([pause(1), hold('n1'), now('n1', 2), retry(3, 'x')].map(controlKey), ['pause/1', 'hold/n1', 'now/n1', 'retry/3'])
 })
 

@@ -34,6 +34,11 @@ const orders: readonly Order[] = [
   { order: 'set', control: { kind: 'hold', nodeId: 'n1', reason: 'wait', since: 1 } },
   { order: 'set', control: { kind: 'now', nodeId: 'n1', version: 2, since: 1 } },
   { order: 'set', control: { kind: 'retry', version: 2, token: 't', since: 1 } },
+  {
+    order: 'set',
+    control: { kind: 'place', service: 'cart', shard: 3, hostId: 'h1', start: 's1', reason: 'hot', since: 1 },
+  },
+  { order: 'remove', control: { kind: 'place', service: 'cart', shard: 3 } },
   { order: 'remove', control: { kind: 'pause', version: 2 } },
   { order: 'remove', control: { kind: 'retry', version: 2 } },
   { order: 'remove', control: { kind: 'hold', nodeId: 'n1' } },
@@ -96,6 +101,8 @@ test('an order that lacks a part, or has a wrong one, is none', (t) => {
     { order: 'remove', control: { kind: 'dance', nodeId: 'n1', version: 2 } },
     { order: 'remove', control: { kind: 'pause', nodeId: 'n1' } },
     { order: 'remove', control: { kind: 'hold', version: 2 } },
+    { order: 'remove', control: { kind: 'place', service: 'cart', shard: -1 } },
+    { order: 'remove', control: { kind: 'place', service: 'a b', shard: 1 } },
   ]
   for (const what of others) t.throws(() => decodeDirective(changed({ what })), wrong, JSON.stringify(what))
 })
@@ -162,6 +169,8 @@ test('an order reads as people say it', (t) => {
     'hold/n1',
     'now/n1',
     'retry/2',
+    'place/cart/3 at h1',
+    'no place/cart/3',
     'no pause/2',
     'no retry/2',
     'no hold/n1',

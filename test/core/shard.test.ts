@@ -67,6 +67,28 @@ test('moves end: each host has at most a fifth above its share in the end, and n
   )
 })
 
+test('the host at which a shard is placed is before all; one that is no candidate is not', (t) => {
+  fc.assert(
+    fc.property(hosts, fc.nat(63), fc.nat(7), (candidates, shard, at) => {
+      const { hostId } = candidates[at % candidates.length]!
+      const order = ranked('pages', shard, candidates)
+      const placed = ranked('pages', shard, candidates, hostId)
+      t.deepEqual(placed, [order.find((each) => each.hostId === hostId)!, ...order.filter((each) => each.hostId !== hostId)])
+      t.deepEqual(ranked('pages', shard, candidates, 'gone'), order)
+    }),
+  )
+})
+
+test('a shard that is placed is not given away for the sake of shares', (t) => {
+  const candidates = ['a', 'b'].map((hostId) => ({ hostId, capacity: 1 }))
+  const all = Array.from({ length: 16 }, (_, shard) => shard)
+  const free = movesFrom('pages', 16, 'a', all, candidates, 16)
+  const [[kept]] = free as [[number, string]]
+  const placed = movesFrom('pages', 16, 'a', all, candidates, 16, (shard) => (shard === kept ? 'a' : undefined))
+  t.true(free.length > 0)
+  t.false(placed.some(([shard]) => shard === kept))
+})
+
 test('a number of shards that can’t be is refused', (t) => {
   t.is(checkShards(undefined, 'Pages.v1'), null)
   t.is(checkShards(64, 'Pages.v1'), 64)

@@ -47,6 +47,7 @@ const floors: Record<string, readonly string[]> = {
       'demo',
       'completion',
       'undo',
+      'shards',
       'commands',
     ],
     ...['program.ts', 'main.ts'],

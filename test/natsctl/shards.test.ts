@@ -1,7 +1,9 @@
-/** `natsctl shard ls`, and calls to nodes of sharded services. */
+/** `natsctl shard`, and calls to nodes of sharded services. */
 import test from 'ava'
 import { createHost } from 'theseus-actors'
 import { memoryStore } from 'theseus-actors/memory'
+import { encodeOffer } from '../../core/model/shardOffer.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { CartV1 } from '../actors/cartClasses.js'
 import { until } from '../support/eventually.js'
@@ -24,12 +26,74 @@ test('shards are listed with the hosts that have them, and a node is called in i
   t.is(await host.ref(CartV1, 'c1').add('tea'), 1)
   const { run, json } = runnerOf(t, at.env)
   const found = await json('shard', 'ls')
-  t.deepEqual(found[3], { service: 'cart', shard: 3, of: 8, host: 'h1' })
+  t.deepEqual(found[3], { service: 'cart', shard: 3, of: 8, host: 'h1', placed: null })
   t.is(found.length, 8)
-  t.regex((await run('shard', 'ls', '--service', 'cart')).stdout, /^cart +7 +8 +h1$/m)
+  t.regex((await run('shard', 'ls', '--service', 'cart')).stdout, /^cart +7 +8 +h1 +-$/m)
   const none = await run('shard', 'ls', '--service', 'carts')
   t.is(none.code, 1)
   t.regex(none.stderr, /no host of system .* offers a sharded service "carts".*cart/)
   t.deepEqual(await json('call', 'c1', 'add', 'milk'), 2)
   t.deepEqual(await json('call', 'c1', 'items', '--query'), ['tea', 'milk'])
+})
+
+test('a shard is moved by an order, waited for, listed as placed, and released', async (t) => {
+  const at = systems()
+  await startServer(t, at)
+  const logs = memoryShardLogs()
+  const start = async (hostId: string) => {
+    const host = await createHost({
+      ...{ system: at.system, hostId, ...at.ways, state: memoryStore(), bundles: newDirectory(t) },
+      shards: logs.client(hostId),
+    })
+    t.teardown(() => host.stop())
+    await host.offer(CartV1)
+    return host
+  }
+  const [h1, h2] = [await start('h1'), await start('h2')]
+  await until(() => h1.shards.length + h2.shards.length === 8, 'every shard has an owner')
+  const { shard } = h1.shards[0]!
+  const { run, json } = runnerOf(t, at.env)
+  const dry = await run('shard', 'move', 'cart', `${shard}`, '--dry-run')
+  t.is(dry.stdout, `would move shard ${shard} of cart to host h2\n`)
+  const moved = await json('shard', 'move', 'cart', `${shard}`, '--to', 'h2', '--reason', 'h1 is hot')
+  t.deepEqual(moved, { service: 'cart', shard, host: 'h2', isThere: true })
+  t.true(h2.shards.some((each) => each.shard === shard))
+  const listed = (await json('shard', 'ls'))[shard]
+  t.like(listed, { host: 'h2', placed: { host: 'h2', isThere: true, reason: 'h1 is hot' } })
+  t.regex((await run('audit')).stdout, new RegExp(`place/cart/${shard} at h2`))
+  const away = await run('shard', 'move', 'cart', `${shard}`, '--to', 'h9')
+  t.deepEqual([away.code, away.stderr.includes('host h9 does not offer service cart: h1, h2 do')], [1, true])
+  await h2.stop()
+  t.regex((await run('shard', 'ls')).stdout, new RegExp(`^cart +${shard} +8 .* h2, which is gone$`, 'm'))
+  t.is((await run('shard', 'release', 'cart', `${shard}`)).stdout, `released shard ${shard} of cart\n`)
+  const again = await run('shard', 'release', 'cart', `${shard}`)
+  t.regex(again.stderr, new RegExp(`shard ${shard} of cart was not placed`))
+})
+
+test('a move that does not come about ends by its time, and the order stands', async (t) => {
+  const at = systems()
+  await startServer(t, at)
+  const logs = memoryShardLogs()
+  const host = await createHost({
+    ...{ system: at.system, hostId: 'h1', ...at.ways, state: memoryStore(), bundles: newDirectory(t) },
+    shards: logs.client('h1'),
+  })
+  t.teardown(() => host.stop())
+  await host.offer(CartV1)
+  await until(() => host.shards.length === 8, 'the host has all shards')
+  // Another host says that it offers the service, and takes nothing.
+  const transport = await at.ways.transport.connect()
+  t.teardown(() => transport.close())
+  const services = [{ service: 'cart', shards: 8, capacity: 0.001, owned: [], positions: [] }]
+  const offer = encodeOffer({ hostId: 'h2', start: 's2', isLeaving: false, asks: false, services })
+  const timer = setInterval(() => transport.publish(subjectsOf(at.system).offers, offer), 100)
+  t.teardown(() => clearInterval(timer))
+  const { run } = runnerOf(t, at.env)
+  const late = await run('shard', 'move', 'cart', '3', '--to', 'h2', '--timeout', '500ms')
+  t.is(late.code, 5)
+  t.regex(late.stderr, /host h2 does not have shard 3 of cart after 0.5 s; the order stands.*natsctl shard release cart 3/)
+  t.is(
+    (await run('shard', 'move', 'cart', '4', '--to', 'h2', '--no-wait')).stdout,
+    'ordered to move shard 4 of cart to host h2\n',
+  )
 })
