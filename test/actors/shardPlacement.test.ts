@@ -54,9 +54,10 @@ test('when its host stops a placed shard goes elsewhere, and does not come back 
   await until(() => ownedBy(a!).length === 8, 'a has all')
   const again = await system.host('b')
   await again.offer(CartV1)
-  await system.clock.passes(120_000)
+  for (let second = 0; second < 120; second++) await system.clock.passes(1_000)
   await allOwned([a!, again])
-  t.true(ownedBy(a!).length >= 3, 'hashing decides: this is another start of b')
+  // A host of half the capacity keeps a fifth more than four.
+  t.true(ownedBy(a!).length >= 5, 'hashing decides: this is another start of b')
 })
 
 test('a placed shard whose host is killed is taken over by another', async (t) => {
