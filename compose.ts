@@ -115,12 +115,13 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   parts.add('telemetry', () => telemetry?.stop?.())
   for (const { observe } of telemetries) if (observe !== undefined) observers.add(observe)
   const operator = scope.resolve(Operator)
-  const metricsServer = await metrics?.serve(() => host.status())
+  const status = (): HostStatus => ({ ...host.status(), ...(shards.offers.length === 0 ? {} : { offers: shards.offers }) })
+  const metricsServer = await metrics?.serve(status)
   parts.add('metrics', () => metricsServer?.close())
   host.start()
   const [transport, clock] = [scope.resolve(tokens.transport), scope.resolve(tokens.clock)]
   if (options.discovery ?? options.transport !== undefined)
-    parts.add('discovery', answerDiscovery({ transport, status: () => host.status(), startedMs: clock.now() }))
+    parts.add('discovery', answerDiscovery({ transport, status, startedMs: clock.now() }))
   // A host serves until it is stopped; where the system is embedded nothing else keeps the process.
   const keepAlive = options.transport === undefined ? keepProcess() : () => {}
   let stopping: Promise<void> | undefined
@@ -140,7 +141,7 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
     publish: (upgrade, publishOptions) => operator.publish(upgrade, publishOptions),
     observe: (observer) => observers.add(observer),
     operator,
-    status: () => host.status(),
+    status,
     metricsUrl: metricsServer?.url,
     stop,
     [Symbol.asyncDispose]: stop,

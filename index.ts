@@ -32,7 +32,7 @@ export { applicationFault, Fault, type FaultCode, type FaultKind, faultCodes, is
 export type { Version } from './core/base/ids.js'
 export type { Phase } from './core/base/phases.js'
 export type { HostEvent, HostObserver } from './core/inspection/hostEvents.js'
-export { type HostStatus, type NodeSnapshot, reasonsNotReady } from './core/inspection/hostStatus.js'
+export { type HostStatus, type NodeSnapshot, type OfferSnapshot, reasonsNotReady } from './core/inspection/hostStatus.js'
 export type { Allow, Roles } from './core/model/allow.js'
 export type { Collection, KeyRange, ReadonlyCollection } from './core/model/collection.js'
 export { type EventType, event, hears } from './core/model/event.js'

@@ -2,6 +2,7 @@
 import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
+import type { OfferSnapshot } from '../../core/inspection/hostStatus.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { ShardLogs } from '../../core/ports/log.js'
 import { Paced } from '../base/paced.js'
@@ -73,6 +74,11 @@ export class HostedShards {
     })
   }
 
+  /** The services that it offers, as its status has them. */
+  get offers(): readonly OfferSnapshot[] {
+    return [...this.#offered.values()].map((offered) => offered.snapshot)
+  }
+
   get status(): readonly ShardStatus[] {
     return [...this.#offered.values()].flatMap((offered) =>
       offered.owned.map(({ shard, owned, awake }) => ({ service: offered.name, shard, term: owned.term, awake })),
@@ -104,7 +110,7 @@ export class HostedShards {
   }
 
   async #offer(definition: NodeClass, service: string, logs: ShardLogs, capacity: number): Promise<void> {
-    const { classes, clock, settings } = this.services
+    const { classes } = this.services
     classes.register(definition)
     checkDeclaredCalls(definition)
     await classes.know(definition)
@@ -126,12 +132,19 @@ export class HostedShards {
     this.#offered.set(service, offered)
     this.#hosts.listen()
     this.#placements.follow()
+    offered.readiness.changed.on(() => this.#readinessChanged(offered))
+    offered.readiness.look()
+    this.#begin()
+  }
+
+  /** It takes shards of the service from now on, once it has heard the others; or it takes no more. */
+  #readinessChanged(offered: OfferedService): void {
+    if (this.#isStopped) return
+    const { clock, settings, observe } = this.services
+    const { waits } = offered.readiness
     this.#tell(true)
-    clock.after(settings.shardSettleMs, () => {
-      if (this.#isStopped) return
-      offered.round()
-      this.#begin()
-    })
+    if (waits === null) clock.after(settings.shardSettleMs, () => this.#isStopped || offered.settle())
+    else observe({ type: 'warning', message: `this host takes no shards of service ${offered.name}: ${waits}`, error: undefined })
   }
 
   /** Leaves all shards to others. */

@@ -4,6 +4,7 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import type { OfferSnapshot } from '../../core/inspection/hostStatus.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { movesFrom, ranked } from '../../core/model/shard.js'
 import type { ServiceOffer } from '../../core/model/shardOffer.js'
@@ -15,6 +16,7 @@ import type { NodesOfHost } from '../registration/nodesOfHost.js'
 import { OwnedShard } from '../shards/ownedShard.js'
 import { ShardCache } from '../shards/shardCache.js'
 import { ShardClaim } from '../shards/shardClaim.js'
+import { OfferReadiness } from './offerReadiness.js'
 import type { Placements } from './placements.js'
 import { Shard } from './shard.js'
 import type { ShardHosts } from './shardHosts.js'
@@ -46,6 +48,7 @@ const elsewhere: Hosted = { state: 'elsewhere' }
 export class OfferedService {
   readonly name: string
   readonly shards: number
+  readonly readiness: OfferReadiness
   readonly #hosted = new Map<number, Hosted>()
   readonly #logs = new Map<number, ShardLog>()
   readonly #owners: ShardOwners
@@ -54,13 +57,14 @@ export class OfferedService {
   readonly #placed = new Map<number, number>()
   /** Shards that are being left to others. */
   readonly #leavings = new Set<Promise<void>>()
+  #isSettled = false
   #isStopped = false
   /** Until a shard could be taken again. */
   #isToldOfFailure = false
 
   constructor(
     private readonly definition: NodeClass,
-    readonly capacity: number,
+    private readonly capacity: number,
     private readonly services: ShardHostServices,
     private readonly nodes: NodesOfHost<Node>,
     private readonly logs: ShardLogs,
@@ -75,6 +79,7 @@ export class OfferedService {
     this.shards = shards!
     this.#owners = new ShardOwners(this.name, this.shards, hosts, services.clock, (shard) => this.#log(shard))
     this.#moves = new ShardMoves(services.clock)
+    this.readiness = new OfferReadiness(definition, services)
   }
 
   /** The shards that this host has. */
@@ -82,14 +87,26 @@ export class OfferedService {
     return [...this.#hosted.values()].flatMap((hosted) => (hosted.state === 'owned' ? [hosted.shard] : []))
   }
 
+  get snapshot(): OfferSnapshot {
+    const { name, shards, failed, readiness } = this
+    const awake = this.owned.reduce((sum, shard) => sum + shard.awake, 0)
+    return { service: name, shards, owned: this.#ownedNumbers, awake, failed, waits: readiness.waits }
+  }
+
   get offer(): ServiceOffer {
     const owned = this.#ownedNumbers
     const positions = owned.map((number) => this.#ownedShard(number)?.position ?? 0)
-    return { service: this.name, shards: this.shards, capacity: this.capacity, owned, positions }
+    const { waits } = this.readiness
+    return { service: this.name, shards: this.shards, capacity: this.#offered ?? 0, owned, positions, waits }
   }
 
   get failed(): readonly { readonly shard: number; readonly reason: string }[] {
     return [...this.#hosted].flatMap(([shard, hosted]) => (hosted.state === 'failed' ? [{ shard, reason: hosted.reason }] : []))
+  }
+
+  /** The capacity for others to see; undefined: it takes no shards. */
+  get #offered(): number | undefined {
+    return this.readiness.waits === null ? this.capacity : undefined
   }
 
   #ownedShard(number: number): OwnedShard | undefined {
@@ -102,15 +119,22 @@ export class OfferedService {
     return [...this.#hosted].flatMap(([number, { state }]) => (state === 'restoring' || state === 'owned' ? [number] : []))
   }
 
+  /** It has heard the others: it takes shards from now on. */
+  settle(): void {
+    this.#isSettled = true
+    this.round()
+  }
+
   /** Looks at all shards: takes what is free and its own, gives away what is too much. */
   round(): void {
-    if (this.#isStopped) return
+    if (this.#isStopped || !this.#isSettled) return
     for (let shard = 0; shard < this.shards; shard++) {
       const hosted = this.#hosted.get(shard) ?? elsewhere
       const owner = this.#owners.of(shard)
       if (owner !== undefined) this.#moves.isWith(shard, owner)
-      if (hosted.state === 'claiming' && owner !== undefined) this.#stopClaim(shard, hosted.claim)
-      else if (hosted.state === 'elsewhere' && owner === undefined) void this.#claim(shard)
+      if (hosted.state === 'claiming' && (owner !== undefined || this.#offered === undefined))
+        this.#stopClaim(shard, hosted.claim)
+      else if (hosted.state === 'elsewhere' && owner === undefined && this.#offered !== undefined) void this.#claim(shard)
     }
     this.#owners.lookOn((shard) => !['elsewhere', 'claiming'].includes((this.#hosted.get(shard) ?? elsewhere).state))
     this.#rebalance()
@@ -132,6 +156,7 @@ export class OfferedService {
   /** Leaves all shards to others, with those that it was leaving already. */
   async stop(budget: StopBudget): Promise<void> {
     this.#isStopped = true
+    this.readiness.stop()
     const leaving: Promise<unknown>[] = [...this.#leavings].map((left) => budget.forClosing(left))
     for (const [number, hosted] of this.#hosted) {
       if (hosted.state === 'claiming') this.#stopClaim(number, hosted.claim)
@@ -156,8 +181,8 @@ export class OfferedService {
   /** The preferred host claims at once, the next one after it a while later. */
   #isWanted(shard: number, sinceMs: number): boolean {
     const { clock, settings } = this.services
-    if (this.#owners.of(shard) !== undefined) return false
-    const candidates = this.hosts.candidates(this.name, this.capacity)
+    if (this.#owners.of(shard) !== undefined || this.#offered === undefined) return false
+    const candidates = this.hosts.candidates(this.name, this.#offered)
     const order = ranked(this.name, shard, candidates, this.#placedAt(shard))
     const rank = order.findIndex(({ hostId }) => hostId === settings.hostId)
     // However many say that they are before it.
@@ -271,7 +296,7 @@ export class OfferedService {
     const most = this.#moves.most(settings.shardMovesMax)
     if (most <= 0) return
     const owned = this.#ownedNumbers.filter((number) => this.#hosted.get(number)?.state === 'owned')
-    const candidates = this.hosts.candidates(this.name, this.capacity)
+    const candidates = this.hosts.candidates(this.name, this.#offered)
     const moves = movesFrom(this.name, this.shards, settings.hostId, owned, candidates, most, (shard) => this.#placedAt(shard))
     for (const [number, to] of moves) this.#give(number, to)
   }

@@ -69,7 +69,11 @@ export class ShardHosts {
   /** All that would take shards of this service, this host too if it offers any. */
   candidates(service: string, own: number | undefined): readonly Candidate[] {
     const others = [...this.#alive()].flatMap(({ hostId, isLeaving, services }) =>
-      isLeaving ? [] : services.flatMap((each) => (each.service === service ? [{ hostId, capacity: each.capacity }] : [])),
+      isLeaving
+        ? []
+        : services.flatMap((each) =>
+            each.service === service && each.capacity > 0 ? [{ hostId, capacity: each.capacity }] : [],
+          ),
     )
     return own === undefined ? others : [...others, { hostId: this.services.settings.hostId, capacity: own }]
   }
@@ -79,7 +83,7 @@ export class ShardHosts {
     if (hostId === this.services.settings.hostId) return start === this.start && this.isOfferedHere(service)
     for (const offer of this.#alive())
       if (offer.hostId === hostId) {
-        const offers = offer.services.some((each) => each.service === service)
+        const offers = offer.services.some((each) => each.service === service && each.capacity > 0)
         return offer.start === start && !offer.isLeaving && offers
       }
     return false

@@ -96,9 +96,12 @@ export function placeOf(offers: readonly HostOffer[], { service, shard, to }: Sh
   const seen = shardsOf(offers).find((each) => each.service === service && each.shard === shard)
   if (seen === undefined) throw new Fault('config.invalid', noSuchShard(offers, service, shard))
   const candidates = offers.flatMap(({ hostId, start, isLeaving, services }) =>
-    isLeaving ? [] : services.flatMap((each) => (each.service === service ? [{ hostId, start, capacity: each.capacity }] : [])),
+    isLeaving ? [] : services.flatMap((each) => (each.service === service ? [{ hostId, start, ...each }] : [])),
   )
-  const others = candidates.filter(({ hostId }) => hostId !== seen.host)
+  const waiting = candidates.find(({ hostId, waits }) => hostId === to && waits !== null)
+  if (waiting !== undefined)
+    throw new Fault('config.invalid', `host ${to} takes no shards of service ${service} now: ${waiting.waits}`)
+  const others = candidates.filter(({ hostId, capacity }) => hostId !== seen.host && capacity > 0)
   const chosen = to === undefined ? ranked(service, shard, others)[0] : candidates.find(({ hostId }) => hostId === to)
   if (chosen !== undefined) return { hostId: chosen.hostId, start: chosen.start }
   const names = (to === undefined ? others : candidates).map(({ hostId }) => hostId).sort()

@@ -28,6 +28,21 @@ export interface NodeSnapshot {
   readonly records: RecordsUnmade | null
 }
 
+/** A sharded service that the host offers. */
+export interface OfferSnapshot {
+  readonly service: string
+  /** The number of shards that the service has. */
+  readonly shards: number
+  /** Those that this host has. */
+  readonly owned: readonly number[]
+  /** Nodes of these that have an object in memory. */
+  readonly awake: number
+  /** Those whose logs it can't use. */
+  readonly failed: readonly { readonly shard: number; readonly reason: string }[]
+  /** Why it takes no shards now; null: it does. */
+  readonly waits: string | null
+}
+
 export interface HostStatus {
   readonly hostId: string
   readonly system: string
@@ -47,6 +62,8 @@ export interface HostStatus {
   /** Nodes that are on their way to serve for the first time. */
   readonly starting: readonly string[]
   readonly nodes: readonly NodeSnapshot[]
+  /** Left out where it offers no sharded service. */
+  readonly offers?: readonly OfferSnapshot[]
 }
 
 /** The subjects are bounded: ten thousand nodes may be refused at once. */
@@ -60,12 +77,21 @@ export function refusedReason(subjects: readonly string[]): string {
  * Why a host should be sent no work for now; empty when it is ready. Nodes that upgrade by plan, and those
  * whose upgrade is stalled, are no reason.
  */
-export function reasonsNotReady({ isStopped, transport, refused, trust, starting, nodes }: HostStatus): readonly string[] {
+export function reasonsNotReady({
+  isStopped,
+  transport,
+  refused,
+  trust,
+  starting,
+  nodes,
+  offers = [],
+}: HostStatus): readonly string[] {
   const reasons: string[] = []
   if (isStopped) reasons.push('the host is stopping')
   if (transport !== 'connected') reasons.push(`the transport is ${transport}`)
   if (refused.length > 0) reasons.push(refusedReason(refused))
   if (trust !== undefined && trust.refusal !== null) reasons.push(`the upgrade server refuses the host: ${trust.refusal}`)
+  for (const { service, waits } of offers) if (waits !== null) reasons.push(`it takes no shards of service ${service}: ${waits}`)
   for (const id of starting) reasons.push(`node ${id} is starting`)
   for (const { id, phase, reason, isServing } of nodes) {
     if (phase === 'failed') reasons.push(`node ${id} has failed: ${reason}`)

@@ -5,13 +5,16 @@
 import { Fault } from '../base/fault.js'
 import { formats, isRead } from '../base/formats.js'
 import { isName } from '../base/ids.js'
+import { shortened } from '../base/thrownText.js'
 import { pack, unpack } from '../wire/codec.js'
 import { shardsMax } from './shard.js'
 
 export interface ServiceOffer {
   readonly service: string
   readonly shards: number
+  /** 0: it takes no more, and `waits` says why. */
   readonly capacity: number
+  readonly waits: string | null
   /** The shards that the host has now. */
   readonly owned: readonly number[]
   /** The last acknowledged entry in the log of each of these, as it was when this was told. */
@@ -30,9 +33,13 @@ export interface HostOffer {
 }
 
 const servicesMax = 1_000
+const waitsLengthMax = 500
 
 export function encodeOffer({ hostId, start, isLeaving, asks, services }: HostOffer): Uint8Array {
-  const told = services.map(({ service, shards, capacity, owned, positions }) => [service, shards, capacity, owned, positions])
+  const told = services.map(({ service, shards, capacity, owned, positions, waits }) => [
+    ...[service, shards, capacity, owned, positions],
+    ...(waits === null ? [] : [shortened(waits, waitsLengthMax)]),
+  ])
   return pack([formats.offer.newest, hostId, start, isLeaving, asks, told], 'the offer of a host')
 }
 
@@ -61,7 +68,7 @@ function read(bytes: Uint8Array): readonly unknown[] {
 }
 
 function serviceOffer(value: unknown): ServiceOffer {
-  const [service, shards, capacity, owned, positions] = Array.isArray(value) ? value : []
+  const [service, shards, capacity, owned, positions, waits = null] = Array.isArray(value) ? value : []
   const isShard = (each: unknown) => Number.isInteger(each) && (each as number) >= 0 && (each as number) < shards
   const isWhole =
     isName(service) &&
@@ -69,16 +76,17 @@ function serviceOffer(value: unknown): ServiceOffer {
     shards >= 1 &&
     shards <= shardsMax &&
     typeof capacity === 'number' &&
-    capacity > 0 &&
+    capacity >= 0 &&
     capacity <= 1e6 &&
     Array.isArray(owned) &&
     owned.length <= shards &&
     owned.every(isShard) &&
     Array.isArray(positions) &&
     positions.length === owned.length &&
-    positions.every((each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0)
+    positions.every((each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0) &&
+    (waits === null ? capacity > 0 : capacity === 0 && typeof waits === 'string' && waits.length <= waitsLengthMax)
   if (!isWhole) throw bad()
-  return { service, shards, capacity, owned, positions }
+  return { service, shards, capacity, owned, positions, waits }
 }
 
 function bad(): Fault {

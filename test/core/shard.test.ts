@@ -101,7 +101,7 @@ test('a number of shards that can’t be is refused', (t) => {
 
 const offer: HostOffer = {
   ...{ hostId: 'h1', start: 's1', isLeaving: false, asks: true },
-  services: [{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0] }],
+  services: [{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0], waits: null }],
 }
 
 test('an offer comes back as it was; anything else is one fault', (t) => {
