@@ -1,7 +1,7 @@
 /**
  * Whether this host may take shards of a service: it knows the history, and has the bundle of each version
- * that may be needed, verified and loaded. Nodes of a shard may be at any version that lives, and records that
- * are made lazily may need older ones. A host that lacks one would take nodes that it can't run.
+ * that may be needed, verified and loaded. Nodes of a shard may be at any version that lives, and records
+ * that are made lazily may need older ones. A host that lacks one would take nodes that it can't run.
  *
  * A version that this host rejects is no obstacle while no node has reached it: all hosts may reject it, and
  * nodes stay before it then. A host that takes shards already goes on while a new version is on its way.
