@@ -86,6 +86,10 @@ export const faultCodes = {
     retryable: false,
     means: 'the upgrade database has restarted or lost something: nothing is installed until the hosts have told what they know',
   },
+  'upgrade.unreplicated': {
+    retryable: false,
+    means: 'replicas of the upgrade database do not have the bundle in time: nothing is installed',
+  },
   'upgrade.forked': { retryable: false, means: 'two manifests are known for one version, so nothing is installed' },
   'upgrade.invalid': { retryable: false, means: 'the upgrade is not well formed, or does not fit the classes it names' },
   'upgrade.neighbour': {

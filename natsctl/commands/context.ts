@@ -3,11 +3,12 @@
  * address that belong to each.
  */
 import type { Command } from 'commander'
+import { redisUrlAddress } from 'theseus-actors/redis'
 import { redisFrom } from '../context/connection.js'
 import { type Context, ContextFiles } from '../context/contextFiles.js'
 import { type GlobalFlags, natsOptionsOf } from '../context/flags.js'
 import { dryRunField, type OrderFlags, withDryRun } from '../context/orders.js'
-import { natsAddress, redisAddress } from '../context/target.js'
+import { natsAddress } from '../context/target.js'
 import { describeTrust, type Trust } from '../context/trust.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, show, showList } from '../output/forms.js'
@@ -147,14 +148,14 @@ async function save(files: ContextFiles, name: string, flags: OrderFlags): Promi
   if (flags.dryRun !== true) await files.save(name, kept)
   const what = [
     ...(kept.system === undefined ? [] : [`system ${kept.system}`]),
-    ...(kept.redis === undefined ? [] : [`Redis at ${redisAddress(kept.redis)}`]),
+    ...(kept.redis === undefined ? [] : [`Redis at ${redisUrlAddress(kept.redis)}`]),
     ...(kept.as === undefined ? [] : [`as ${kept.as}`]),
     ...(kept.trust === undefined ? [] : [`trust ${describeTrust(kept.trust)}`]),
   ].join(', ')
   tell(flags, name, `${flags.dryRun === true ? 'would keep' : 'kept'} with context ${name}: ${what}`, {
     context: name,
     system: kept.system ?? null,
-    redis: kept.redis === undefined ? null : redisAddress(kept.redis),
+    redis: kept.redis === undefined ? null : redisUrlAddress(kept.redis),
     as: kept.as ?? null,
     trust: kept.trust ?? null,
   })
@@ -209,7 +210,7 @@ function contextJson(
     ca: tls?.caFile ?? null,
     inboxPrefix: inboxPrefix ?? null,
     system: system ?? null,
-    redis: redis === undefined ? null : redisAddress(redis),
+    redis: redis === undefined ? null : redisUrlAddress(redis),
     as: as ?? null,
     trust: trust ?? null,
   }

@@ -86,7 +86,9 @@ export function redisFrom(url: string): ReturnType<typeof redis> {
   try {
     return redis(url)
   } catch {
-    throw usageFailure('--redis is no address of Redis: use redis://host:6379, or rediss://host:6379')
+    throw usageFailure(
+      '--redis is no address of Redis: use redis://host:6379, redis-sentinel://host:26379,host:26379/name, redis-cluster://host:6379,host:6379, or the same with rediss',
+    )
   }
 }
 

@@ -10,6 +10,7 @@
 import { jwtAuthenticator } from 'nats'
 import type { NatsOptions } from 'theseus-actors/nats'
 import { isName } from 'theseus-actors/operator'
+import { redisUrlAddress } from 'theseus-actors/redis'
 import { usageFailure } from '../output/exitCodes.js'
 import { note } from '../output/output.js'
 import { type Context, ContextFiles } from './contextFiles.js'
@@ -192,17 +193,10 @@ async function ambientContext(files: ContextFiles, env: NodeJS.ProcessEnv): Prom
 
 export function targetLine(target: Target): string {
   const of = target.context === undefined ? '' : ` (context ${target.context})`
-  return `system ${systemIn(target)}${of}: NATS at ${natsAddress(target.nats).join(', ')}, Redis at ${redisAddress(target.redis)}`
+  return `system ${systemIn(target)}${of}: NATS at ${natsAddress(target.nats).join(', ')}, Redis at ${redisUrlAddress(target.redis)}`
 }
 
 /** Its servers, and no login. */
 export function natsAddress({ servers, tls }: NatsOptions): readonly string[] {
   return [servers].flat().map((server) => (tls === undefined ? server : server.replace(/^nats:/, 'tls:')))
-}
-
-/** Its host and port, and no login. */
-export function redisAddress(url: string): string {
-  if (!URL.canParse(url)) return '?'
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
 }

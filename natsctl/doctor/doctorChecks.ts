@@ -23,6 +23,7 @@ import {
   persistenceCheck,
   redisCheck,
   redisPermissions,
+  replicasCheck,
 } from './doctorServers.js'
 import { trustChecks } from './doctorTrust.js'
 
@@ -38,7 +39,12 @@ export function checksOf(facts: DoctorFacts): readonly Check[] {
     natsCheck(facts),
     redisCheck(facts),
     ...('value' in facts.redis
-      ? [persistenceCheck(facts.redis.value), redisPermissions(facts.redis.value), ...functionsCheck(facts.redis.value)]
+      ? [
+          persistenceCheck(facts.redis.value),
+          ...replicasCheck(facts.redis.value),
+          redisPermissions(facts.redis.value),
+          ...functionsCheck(facts.redis.value),
+        ]
       : []),
     ...(facts.database === undefined ? [] : withDatabase(facts, facts.database)),
   ]

@@ -7,10 +7,10 @@ import { connectOperator, isFault, type NodeRow, type Operator, type Version } f
 import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
 import type { TrustMark } from 'theseus-actors/operator'
 import { type Control, type Doubt, forksTable, type Manifest, neighboursNeeded, type Trusted } from 'theseus-actors/operator'
-import { probeRedis, type RedisProbe, redis } from 'theseus-actors/redis'
+import { probeRedis, type RedisProbe, redis, redisUrlAddress } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { callerName } from '../context/connection.js'
-import { natsAddress, redisAddress, systemIn, type Target } from '../context/target.js'
+import { natsAddress, systemIn, type Target } from '../context/target.js'
 import { HistoryReader } from '../history/knownHistory.js'
 import { findNeighbours, needsOf } from '../history/neighbours.js'
 import type { NeighbourFacts } from './doctorNeighbours.js'
@@ -107,7 +107,7 @@ export async function factsOf(target: Target): Promise<DoctorFacts> {
     system,
     now: Date.now(),
     natsAddress: natsAddress(target.nats).join(', '),
-    redisAddress: redisAddress(target.redis),
+    redisAddress: redisUrlAddress(target.redis),
     nats: natsProbe,
     redis: redisProbe,
   }

@@ -25,7 +25,7 @@ export function redisCheck({ redis, redisAddress }: DoctorFacts): Check {
 }
 
 function isLocal(address: string): boolean {
-  return address.split(', ').every((one) => /:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/.test(one))
+  return address.split(/, ?/).every((one) => /^([\w-]+:\/\/)?(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/.test(one))
 }
 
 export function persistenceCheck(redis: Extract<DoctorFacts['redis'], { value: unknown }>['value']): Check {
@@ -39,6 +39,24 @@ export function persistenceCheck(redis: Extract<DoctorFacts['redis'], { value: u
     return maxmemoryBytes > 0 ? failure(name, found, advice) : warning(name, found, advice)
   }
   return keepsAppendOnlyFile ? ok(name, found) : warning(name, found, 'set appendonly yes: the history is lost when Redis ends')
+}
+
+/** Only where somebody waits for replicas, or there are some. */
+export function replicasCheck({
+  replicas,
+  waitReplicas,
+}: Extract<DoctorFacts['redis'], { value: unknown }>['value']): readonly Check[] {
+  const name = 'Redis replicas'
+  if (replicas === null)
+    return waitReplicas === 0 ? [] : [warning(name, 'the login may not ask (INFO)', 'look there: INFO replication')]
+  if (waitReplicas === 0 && replicas === 0) return []
+  const found = `${replicas} connected, ${waitReplicas} waited for`
+  if (replicas < waitReplicas)
+    return [
+      failure(name, found, 'nothing is installed, and a fail-over would lose orders: start the replicas, or look at their logs'),
+    ]
+  if (waitReplicas === 0) return [warning(name, found, 'a fail-over may lose orders: add ?waitReplicas=1 to the URL of Redis')]
+  return [ok(name, found)]
 }
 
 export function redisPermissions({ refused }: Extract<DoctorFacts['redis'], { value: unknown }>['value']): Check {

@@ -5,6 +5,7 @@ import { dirname, relative, resolve } from 'node:path'
 import type { NodeFacts, Trust } from 'theseus-actors'
 import { isUpgraderKey } from 'theseus-actors/nkeys'
 import { areFacts, isName } from 'theseus-actors/operator'
+import { redisUrlAddress } from 'theseus-actors/redis'
 import { natsOptionsOf } from '../context/flags.js'
 import { rootIn } from '../context/trust.js'
 import { usageFailure } from '../output/exitCodes.js'
@@ -209,7 +210,7 @@ const natsExample = 'nats://127.0.0.1:4222'
 const redisExample = 'redis://127.0.0.1:6379'
 
 function isRedisUrl(text: string): boolean {
-  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
+  return redisUrlAddress(text) !== '?'
 }
 
 function isNatsUrl(text: string): boolean {

@@ -11,7 +11,6 @@ import { systemClock } from '../../transports/systemClock.js'
 import { lapsedKeptMs } from '../../transports/udbFactory.js'
 import { until } from '../support/eventually.js'
 import { processMsOf } from '../support/processTime.js'
-import { ageSystemInRedis } from '../support/redisTime.js'
 import { thrownCode } from '../support/rejections.js'
 import { startRedisServer, type TestServer } from '../support/servers.js'
 import { bundlesContract } from './bundlesContract.js'
@@ -30,6 +29,7 @@ import {
 import { edgesContract } from './edgesContract.js'
 import { levelContract } from './levelContract.js'
 import { pinContract } from './pinContract.js'
+import { redisUnderTest } from './redisUnderTest.js'
 import { standingContract } from './standingContract.js'
 
 // The memory adapter, on a clock that moves when the test says so.
@@ -84,7 +84,10 @@ test.after.always(async () => {
 })
 
 function onRedis(audit: AuditBounds = auditKept): DatabaseUnderTest {
-  return underTest(client, (system) => redisKeeping(audit, server.url).open(system, systemClock))
+  return redisUnderTest(
+    () => client,
+    (system) => redisKeeping(audit, server.url).open(system, systemClock),
+  )
 }
 
 async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
@@ -96,7 +99,10 @@ async function ownRedis(t: ExecutionContext): Promise<InterruptibleDatabase> {
     await own.stop()
   })
   return {
-    ...underTest(ownClient, (system) => redis({ host: '127.0.0.1', port: own.port }).open(system, systemClock)),
+    ...redisUnderTest(
+      () => ownClient,
+      (system) => redis({ host: '127.0.0.1', port: own.port }).open(system, systemClock),
+    ),
     away: async () => own.kill(),
     back: async () => {
       await own.restart()
@@ -114,34 +120,6 @@ edgesContract('redis', () => onRedis())
 levelContract('redis', () => onRedis())
 pinContract('redis', () => onRedis())
 bundlesContract('redis', () => onRedis())
-
-/** The systems that one test opens. */
-function underTest(at: Redis, open: DatabaseUnderTest['open']): DatabaseUnderTest {
-  const systems = new Set<string>()
-  const keys = async () => (await Promise.all([...systems].map((system) => at.keys(`theseus:{${system}}:*`)))).flat()
-  const empty = async () => {
-    const names = await keys()
-    if (names.length > 0) await at.del(names)
-  }
-  return {
-    open: (system) => {
-      systems.add(system)
-      return open(system)
-    },
-    elapse: async (ms) => {
-      for (const system of systems) await ageSystemInRedis(at, system, ms)
-    },
-    empty,
-    backup: async () => {
-      const names = await keys()
-      const values = await Promise.all(names.map((name) => at.dumpBuffer(name)))
-      return async () => {
-        await empty()
-        await Promise.all(names.map((name, i) => at.restore(name, 0, values[i]!)))
-      }
-    },
-  }
-}
 
 test('memory: a node without a directory is registered no more a day after its lease ran out', async (t) => {
   const memory = onManualClock()

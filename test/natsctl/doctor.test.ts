@@ -22,7 +22,10 @@ function row(nodeId: string, about: Partial<NodeRow> = {}): NodeRow {
   return { ...statusOf(nodeId, { hostId: 'h1', version: 1, since: now - 60_000 }), alive: true, ...about }
 }
 
-const probe = { version: '7.2.0', roundTripMs: 0.5, isEncrypted: true, keepsAppendOnlyFile: true, maxmemoryPolicy: 'noeviction' }
+const probe = {
+  ...{ version: '7.2.0', roundTripMs: 0.5, isEncrypted: true, keepsAppendOnlyFile: true, maxmemoryPolicy: 'noeviction' },
+  ...{ replicas: 2, waitReplicas: 1 },
+}
 const database: DatabaseFacts = {
   ...{ version: 1, digest: 'd', final: 0, controls: [], forks: [] },
   rows: [row('p1'), row('p2')],
@@ -91,6 +94,7 @@ test('where all is well every check says so', (t) => {
         'NATS',
         'Redis',
         'Redis keeps',
+        'Redis replicas',
         'Redis permissions',
         'NATS permissions',
         'upgrade server',
@@ -195,6 +199,24 @@ const cases: readonly (readonly [string, DoctorFacts, number, RegExp])[] = [
     withRedis({ maxmemoryPolicy: 'allkeys-lru', maxmemoryBytes: 1 }),
     1,
     /^Redis keeps failure: .* → set maxmemory-policy noeviction/,
+  ],
+  [
+    'a Redis whose replicas are away',
+    withRedis({ replicas: 0 }),
+    1,
+    /^Redis replicas failure: 0 connected, 1 waited for → nothing is installed/,
+  ],
+  [
+    'a Redis with replicas that nobody waits for',
+    withRedis({ waitReplicas: 0 }),
+    0,
+    /^Redis replicas warning: 2 connected, 0 waited for → a fail-over may lose/,
+  ],
+  [
+    'a Redis that does not tell of its replicas',
+    withRedis({ replicas: null }),
+    0,
+    /^Redis replicas warning: the login may not ask/,
   ],
   ['a Redis that would evict', withRedis({ maxmemoryPolicy: 'allkeys-lru' }), 0, /^Redis keeps warning: /],
   [

@@ -6,15 +6,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import { connectOperator } from 'theseus-actors'
 import { newKey } from 'theseus-actors/nkeys'
-import { redisAddress } from '../../natsctl/context/target.js'
 import { requireConfirmation } from '../../natsctl/output/confirm.js'
 import { natsctl, newDirectory, root } from './natsctlProcess.js'
 import { startPages, systemWithServers } from './natsctlSystem.js'
-
-test('an address is told without its login', (t) => {
-  t.is(redisAddress('rediss://me:secret@one:6380/2'), 'rediss://one:6380/2')
-  t.is(redisAddress('redis://127.0.0.1:6379'), 'redis://127.0.0.1:6379')
-})
 
 test.serial('with --no-input nobody is asked, even at a terminal', async (t) => {
   const streams = [process.stdin, process.stderr] as { isTTY: boolean }[]

@@ -33,7 +33,7 @@ test('the name of the system may come from its flag', async (t) => {
 
 test('a config names neighbours, their servers and whom they trust', async (t) => {
   const neighbours = {
-    warehouse: { nats: 'nats://two:4222', redis: 'redis://two:6379', trust: 'nobody' },
+    warehouse: { nats: 'nats://two:4222', redis: 'redis-sentinel://two,three/main', trust: 'nobody' },
     bank: { redis: 'rediss://three:6379', trust: [alice.publicKey] },
   }
   t.deepEqual((await readUpConfig(write(t, { system: 'demo', neighbours }), undefined)).neighbours, neighbours)

@@ -91,6 +91,31 @@ export function startRedisServer({ appendonly, login, args = [], ...options }: R
   })
 }
 
+/** Starts a Sentinel that watches one primary, and finds the other Sentinels and the replicas through it. */
+export function startRedisSentinel(name: string, primary: TestServer, quorum: number): Promise<TestServer> {
+  const lines = [
+    `sentinel monitor ${name} 127.0.0.1 ${primary.port} ${quorum}`,
+    `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
+    `sentinel failover-timeout ${name} ${failoverTimeoutMs}`,
+  ]
+  return start({
+    binary: 'redis-server',
+    install: 'apt-get install redis-server',
+    scheme: 'redis',
+    args: (port, dir) => [
+      join(dir, 'sentinel.conf'),
+      '--sentinel',
+      ...['--bind', '127.0.0.1', '--port', String(port), '--dir', dir],
+    ],
+    files: { 'sentinel.conf': lines.map((line) => `${line}\n`).join('') },
+    greeting: 'PING\r\nINFO server\r\n',
+    answers: (text, _port, pid) => text.includes('+PONG') && text.includes(`process_id:${pid}`),
+  })
+}
+
+const downAfterMs = 500
+const failoverTimeoutMs = 3000
+
 async function start(kind: Kind): Promise<TestServer> {
   const path = find(kind)
   const dir = mkdtempSync(join(tmpdir(), `theseus-${kind.binary}-`))

@@ -1,3 +1,10 @@
-export type { RedisSettings } from './redisConnection.js'
 export { redis } from './redisDatabase.js'
 export { probeRedis, type RedisProbe } from './redisProbe.js'
+export {
+  type RedisAddress,
+  type RedisClusterSettings,
+  type RedisSentinelSettings,
+  type RedisServerSettings,
+  type RedisSettings,
+  redisUrlAddress,
+} from './redisSettings.js'

@@ -9,15 +9,22 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { Fault, isFault, reasonOf } from '../../core/base/fault.js'
 import { SharedTask } from '../../core/base/sharedWork.js'
+import { hashSlot } from './hashSlot.js'
+import { type PrimarySearch, primarySearch } from './primaryConnector.js'
+import { isForAnother, isFromNoPrimary, isRefusal } from './redisErrors.js'
 import { functionName, libraryCode, libraryName } from './redisFunctions.js'
 import { type ScriptName, scripts } from './redisScripts.js'
-
-/** Where Redis is. `path` is a Unix socket, instead of host and port. */
-export type RedisSettings = Pick<RedisOptions, 'host' | 'port' | 'path' | 'username' | 'password' | 'db' | 'tls'>
+import { placeOf, type RedisPlace, type RedisSettings } from './redisSettings.js'
+import { ReplicaWait } from './replicaWait.js'
 
 type Argument = string | number | Buffer
 type Script = (keys: number, ...keysAndArguments: readonly Argument[]) => Promise<unknown>
 type ScriptedRedis = Redis & Readonly<Record<ScriptName, Script>>
+
+interface Kept {
+  readonly answer: unknown
+  readonly unreplicated: () => Promise<string | undefined>
+}
 
 /**
  * By functions that are loaded, or, where the login may not call these or Redis is older than
@@ -47,30 +54,10 @@ const behaviour = {
   autoResendUnfulfilledCommands: false,
   // Without this, ioredis drops unanswered commands after a reconnect and never rejects them.
   maxRetriesPerRequest: 0,
-  // After a failover the old primary answers as a replica: look again who is the primary.
-  reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  // After a fail-over the old primary answers as a replica: look again who is the primary.
+  reconnectOnError: isFromNoPrimary,
   scripts,
 } as const satisfies RedisOptions
-
-/** Throws `config.invalid` for a string that is no URL of Redis. */
-export function addressOf(settings: string | RedisSettings): string {
-  if (typeof settings !== 'string') return settings.path ?? `${settings.host ?? 'localhost'}:${settings.port ?? 6379}`
-  const url = URL.canParse(settings) ? new URL(settings) : undefined
-  if (url === undefined || !/^rediss?:$/.test(url.protocol)) {
-    // Not the string itself: it may hold a password.
-    throw new Fault('config.invalid', 'redis: give a URL like redis://localhost:6379, or { host, port }')
-  }
-  return `${url.hostname}:${url.port || 6379}`
-}
-
-export function isEncrypted(settings: string | RedisSettings): boolean {
-  return typeof settings === 'string' ? settings.startsWith('rediss:') : settings.tls !== undefined
-}
-
-/** Nobody is on the way: it is encrypted, or a socket of this machine. */
-export function isPrivate(settings: string | RedisSettings): boolean {
-  return isEncrypted(settings) || (typeof settings !== 'string' && settings.path !== undefined)
-}
 
 export class RedisConnection {
   #closed = false
@@ -79,13 +66,25 @@ export class RedisConnection {
   #onlyReads = false
   readonly #loading = new SharedTask<void>()
   #loadAgainAt = Number.NEGATIVE_INFINITY
+  #connections = 0
+  readonly #replicas: ReplicaWait
 
   private constructor(
     private readonly client: ScriptedRedis,
     private readonly address: string,
+    replicas: number,
   ) {
+    const connections = () => this.#connections
+    this.#replicas = new ReplicaWait({
+      ...{ address, replicas },
+      get connection() {
+        return connections()
+      },
+      wait: async (count, ms) => Number(await this.call((each) => each.call('WAIT', count, ms))),
+    })
     // It may be another Redis, or have other permissions.
     client.on('ready', () => {
+      this.#connections++
       this.#way = 'functions'
       this.#onlyReads = false
       this.#loadAgainAt = Number.NEGATIVE_INFINITY
@@ -93,15 +92,15 @@ export class RedisConnection {
   }
 
   /**
-   * Tries once, and after that for ever. Throws `unavailable.disconnected`, or `config.invalid` when Redis
-   * refuses the settings.
+   * Tries once, and after that for ever. `part`: a word that tells it from other connections of the system.
+   * Throws `unavailable.disconnected`, or `config.invalid` when Redis refuses the settings.
    */
-  static async open(settings: string | RedisSettings, name: string): Promise<RedisConnection> {
-    const address = addressOf(settings)
-    const options = { ...behaviour, connectionName: name }
-    const client = (
-      typeof settings === 'string' ? new Redis(settings, options) : new Redis({ ...settings, ...options })
-    ) as ScriptedRedis
+  static async open(settings: string | RedisSettings, system: string, part?: string): Promise<RedisConnection> {
+    const place = placeOf(settings)
+    const { address } = place
+    const search = place.kind === 'server' ? undefined : primarySearch(place, hashSlot(system))
+    const connectionName = `theseus:${system}${part === undefined ? '' : `:${part}`}`
+    const client = clientOf(place, { ...behaviour, connectionName, ...connectorOf(search) })
     let last: Error | undefined
     // An 'error' event without a listener would be printed. Its reason reaches callers by way
     // of their commands.
@@ -117,14 +116,11 @@ export class RedisConnection {
       const cause = last ?? thrown
       if (isRefusal(cause))
         throw new Fault('config.invalid', `Redis at ${address} refuses: ${reasonOf(cause)}`, { address }, { cause })
-      throw new Fault(
-        'unavailable.disconnected',
-        `can't reach Redis at ${address}: is redis-server running there?`,
-        { address },
-        { cause },
-      )
+      const why = place.kind === 'server' ? 'is redis-server running there?' : reasonOf(cause)
+      throw new Fault('unavailable.disconnected', `can't reach Redis at ${address}: ${why}`, { address }, { cause })
     }
-    return new RedisConnection(client, address)
+    if (search !== undefined) search.isForEver = true
+    return new RedisConnection(client, address, place.waitReplicas)
   }
 
   /**
@@ -150,6 +146,18 @@ export class RedisConnection {
         throw this.#nothingToRun(first === 'functions' ? why : whyNeither)
       }
     }
+  }
+
+  /** The same of what must not go back: `unreplicated` waits until replicas have it. */
+  async runKept(name: ScriptName, keys: readonly string[], ...args: readonly Argument[]): Promise<Kept> {
+    const connection = this.#connections
+    const answer = await this.run(name, keys, ...args)
+    return { answer, unreplicated: () => this.#replicas.missing(connection) }
+  }
+
+  /** Waits until replicas have all that was written here until now. Answers why not, in words. */
+  unreplicated(): Promise<string | undefined> {
+    return this.#replicas.missing()
   }
 
   /**
@@ -237,6 +245,13 @@ export class RedisConnection {
       return await command(client)
     } catch (cause) {
       if (isRefusal(cause)) throw cause
+      if (isForAnother(cause))
+        throw new Fault(
+          'unavailable.disconnected',
+          `Redis at ${address} can't take it now: ${reasonOf(cause)}`,
+          { address },
+          { cause },
+        )
       throw new Fault('timeout.deadline', `no answer from Redis at ${address}`, { address }, { cause })
     }
   }
@@ -271,9 +286,12 @@ function whyNot(thrown: unknown): WhyNot | undefined {
   return isUnknown || /^NOPERM .*run the '(fcall|fcall_ro|eval|evalsha)' command/i.test(thrown.message) ? 'refused' : undefined
 }
 
-/** An error that Redis sent as its answer. */
-function isRefusal(thrown: unknown): thrown is Error {
-  return thrown instanceof Error && thrown.name === 'ReplyError'
+function clientOf({ options }: RedisPlace, how: RedisOptions): ScriptedRedis {
+  return (typeof options === 'string' ? new Redis(options, how) : new Redis({ ...options, ...how })) as ScriptedRedis
+}
+
+function connectorOf(search: PrimarySearch | undefined): Pick<RedisOptions, 'Connector'> {
+  return search === undefined ? {} : { Connector: search.Connector }
 }
 
 /** ioredis sends the bytes of a Buffer, but the text of any other Uint8Array. */

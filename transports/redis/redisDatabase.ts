@@ -24,7 +24,7 @@ import type { Signed } from '../../core/trust/signed.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import type { UdbFactory } from '../udbFactory.js'
 import { appendAudit, auditHead, readAudit } from './redisAudit.js'
-import { addressOf, isPrivate, RedisConnection, type RedisSettings } from './redisConnection.js'
+import { RedisConnection } from './redisConnection.js'
 import { RedisControls } from './redisControls.js'
 import { RedisDeaths } from './redisDeaths.js'
 import { RedisDirectives } from './redisDirectives.js'
@@ -32,12 +32,14 @@ import { RedisHistory } from './redisHistory.js'
 import { keysOf, type RedisKeys } from './redisKeys.js'
 import { RedisPermits } from './redisPermits.js'
 import { RedisRegistrations } from './redisRegistrations.js'
+import { placeOf, type RedisSettings } from './redisSettings.js'
 import { RedisTables } from './redisTables.js'
 
 /**
- * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, or `rediss://…` for TLS), or host and port.
- * Each method answers or rejects within about two seconds. Redis should keep its data (`appendonly yes`): it
- * holds the history of upgrades.
+ * The upgrade database in Redis 6.2 or newer: a URL (`redis://…`, `redis-sentinel://…/name`,
+ * `redis-cluster://…`; `rediss…` for TLS), or the same as settings. Each method answers or rejects within
+ * about two seconds, and one more where it waits for replicas. Redis should keep its data
+ * (`appendonly yes`): it holds the history of upgrades.
  */
 export function redis(settings: string | RedisSettings = {}): UdbFactory {
   return redisKeeping(auditKept, settings)
@@ -46,12 +48,12 @@ export function redis(settings: string | RedisSettings = {}): UdbFactory {
 /** The same with other bounds of the audit. */
 export function redisKeeping(audit: AuditBounds, settings: string | RedisSettings): UdbFactory {
   // Checked here, where the setting is written, and not only when the host starts.
-  addressOf(settings)
+  const { isPrivate } = placeOf(settings)
   return {
-    facts: { isEncrypted: isPrivate(settings), howToEncrypt: 'give a rediss:// URL, or redis({ tls: {} })', secretFiles: [] },
+    facts: { isEncrypted: isPrivate, howToEncrypt: 'give a rediss:// URL, or redis({ tls: {} })', secretFiles: [] },
     async open(system, _clock, tell) {
       checkName('system', system)
-      return new RedisDatabase(await RedisConnection.open(settings, `theseus:${system}`), keysOf(system), audit, tell)
+      return new RedisDatabase(await RedisConnection.open(settings, system), keysOf(system), audit, tell)
     },
   }
 }
@@ -71,7 +73,7 @@ class RedisDatabase implements UpgradeDatabase {
     private readonly auditBounds: AuditBounds,
     tell?: (message: string) => void,
   ) {
-    this.#history = new RedisHistory(redis, keys)
+    this.#history = new RedisHistory(redis, keys, tell)
     this.#registrations = new RedisRegistrations(redis, keys)
     this.#permits = new RedisPermits(redis, keys)
     this.#controls = new RedisControls(redis, keys, tell)

@@ -1,4 +1,5 @@
 /** The directives in Redis: their log, and the newest of them as they were signed. */
+import { Fault } from '../../core/base/fault.js'
 import { checkControl, controlKey } from '../../core/control/control.js'
 import {
   type Directed,
@@ -44,12 +45,19 @@ export class RedisDirectives {
     const entries = 'table' in what ? this.keys.table(what.table) : tables
     const named = directive.format === firstDirectiveFormat ? ['', ''] : [directive.head ?? '', directive.log]
     const order = orderArguments(what)
-    const answer = (await this.redis.run(
+    const { answer: found, unreplicated } = await this.redis.runKept(
       'theseusDirect',
       [...nodes, controls, tables, entries, this.keys.head, final, directives, directiveCount, directiveLog],
       ...[number, head.digest ?? '', ...named, Date.parse(createdAt) || 0],
       ...[text(bytes), signature === null ? 'null' : `"${text(signature)}"`, ...order],
-    )) as [number, string, string, number, string?]
+    )
+    const answer = found as [number, string, string, number, string?]
+    // Nobody gives an order back. One that is asked twice is answered once replicas have it, too.
+    const missing = answer[0] === 1 || answer[4] !== undefined ? await unreplicated() : undefined
+    if (missing !== undefined) {
+      const message = `directive ${number} is carried out, but ${missing}: a fail-over now would lose it. Look at the replicas`
+      throw new Fault('timeout.deadline', message, { replicas: missing })
+    }
     if (answer[0] === 1) return { done: true, result: JSON.parse(answer[1]) }
     const [, why, id, count, earlier] = answer
     return {

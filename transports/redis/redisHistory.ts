@@ -20,6 +20,7 @@ export class RedisHistory {
       RedisKeys,
       'nodes' | 'head' | 'manifests' | 'signatures' | 'tables' | 'table' | 'final' | 'bundle'
     >,
+    private readonly tell: (message: string) => void = () => {},
   ) {}
 
   async head(): Promise<Head> {
@@ -68,30 +69,43 @@ export class RedisHistory {
   ): Promise<boolean> {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
+    const version = expected.version + 1
+    // The bundle first: a version whose bundle is lost before a host has it can't be fetched by any. A server
+    // that installs has attended after the last chunk, whoever wrote that: so this waits for all of them.
+    const unstored = await this.redis.unreplicated()
+    if (unstored !== undefined)
+      throw new Fault(
+        'upgrade.unreplicated',
+        `version ${version} is not installed: of its bundle, ${unstored}. Look at the replicas`,
+      )
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
     const keys = [head, manifests, signatures, this.keys.tables, final, this.keys.bundle(bundle ?? '')]
     const overwritten = this.keys.table(overwrittenTable)
     const askedKeys = asked === null ? [] : this.keys.nodes
-    const installed = await this.redis.run(
+    const { answer, unreplicated } = await this.redis.runKept(
       asked === null ? 'theseusInstall' : 'theseusInstallAsked',
       [...askedKeys, ...keys, overwritten, ...entries.map(([name]) => this.keys.table(name))],
       ...askedArguments(asked),
       expected.version,
       expected.digest ?? '',
-      expected.version + 1,
+      version,
       digest,
       bufferOf(manifest.bytes),
       manifest.signature === null ? '' : bufferOf(manifest.signature),
       undoes ?? '',
       bundle ?? '',
       writes ?? '',
-      undone?.of ?? expected.version + 1,
+      undone?.of ?? version,
       undone?.way ?? 'sets',
       ...entries.flat(),
     )
-    return installed === 1
+    if (answer !== 1) return false
+    // Hosts give back what they have seen: it is installed all the same.
+    const missing = await unreplicated()
+    if (missing !== undefined) this.tell(`version ${version} is installed, but ${missing}: after a fail-over hosts give it back`)
+    return true
   }
 
   async putChunk(

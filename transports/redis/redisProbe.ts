@@ -4,8 +4,9 @@
  */
 import type { Redis } from 'ioredis'
 import { isFault, reasonOf } from '../../core/base/fault.js'
-import { isEncrypted, RedisConnection, type RedisSettings } from './redisConnection.js'
+import { RedisConnection } from './redisConnection.js'
 import { keysOf } from './redisKeys.js'
+import { placeOf, type RedisSettings } from './redisSettings.js'
 
 export interface RedisProbe {
   readonly version: string
@@ -16,6 +17,10 @@ export interface RedisProbe {
   readonly maxmemoryPolicy: string | null
   /** 0 for no limit. */
   readonly maxmemoryBytes: number
+  /** How many replicas follow it; null where it does not tell. */
+  readonly replicas: number | null
+  /** How many are waited for, as the settings have it. */
+  readonly waitReplicas: number
   /** Its clock, in milliseconds since 1970, and between which moments of this machine's clock it said so. */
   readonly clock: { readonly now: number; readonly asked: number; readonly heard: number } | null
   /** Why the functions can't be called, where they are not loaded. */
@@ -28,7 +33,8 @@ const nobody = '(theseus-doctor)'
 
 /** Throws as connecting does. */
 export async function probeRedis(settings: string | RedisSettings, system: string): Promise<RedisProbe> {
-  const connection = await RedisConnection.open(settings, `theseus:${system}:doctor`)
+  const place = placeOf(settings)
+  const connection = await RedisConnection.open(settings, system, 'doctor')
   try {
     const startedAt = performance.now()
     await connection.call((client) => client.ping())
@@ -39,10 +45,12 @@ export async function probeRedis(settings: string | RedisSettings, system: strin
     return {
       version: of('redis_version') ?? '?',
       roundTripMs,
-      isEncrypted: isEncrypted(settings),
+      isEncrypted: place.isEncrypted,
       keepsAppendOnlyFile: aof === undefined ? null : aof === '1',
       maxmemoryPolicy: of('maxmemory_policy') ?? null,
       maxmemoryBytes: Number(of('maxmemory') ?? 0),
+      replicas: of('connected_slaves') === undefined ? null : Number(of('connected_slaves')),
+      waitReplicas: place.waitReplicas,
       clock: await clockOf(connection),
       ...(await callsOf(connection, system)),
     }
