@@ -12,13 +12,27 @@ import { hops } from './match/hops.js'
 import { memory } from './memory/memory.js'
 import { type Bench, type Options, progress, UsageError } from './options.js'
 import { pause } from './pause/pause.js'
+import { planBench } from './plan/plan.js'
 import { rewind } from './rewind/rewind.js'
 import { rollout } from './rollout/rollout.js'
 import { scale } from './scale/scale.js'
 import { shardsBench } from './shards/shards.js'
 import { state } from './state/state.js'
 
-const benches: readonly Bench<any>[] = [calls, hops, rollout, pause, rewind, state, scale, memory, bundle, logs, shardsBench]
+const benches: readonly Bench<any>[] = [
+  calls,
+  hops,
+  rollout,
+  pause,
+  rewind,
+  state,
+  scale,
+  memory,
+  bundle,
+  logs,
+  shardsBench,
+  planBench,
+]
 
 const usage = `npm run bench [-- <bench>… | all | charts] [options]
 
@@ -35,7 +49,7 @@ ${benches.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}
   --alone           with --only: without the reference, for profiles
   --beside <release>  calls, hops, memory: an earlier release in the same run, such as 0.1.0
   --load <name>     calls, hops: only this load: 1, 64, 256, '256 paced', '256, 1 KB' or sends; may be given again
-  --nodes <n>       scale: only so many nodes; may be given again. bundle: so many hosts
+  --nodes <n>       scale, plan: only so many nodes; may be given again. bundle: so many hosts
   --profile <dir>   scale, memory: a CPU profile of the measured process goes here
   --help
 `

@@ -96,7 +96,8 @@ export class DeathRounds {
     if (rows.length === 0) return
     const { version } = await database.head()
     const held = (await this.options.history?.heldAt()) ?? version
-    const below = Math.min(version, held, ...rows.map(oldestPossible))
+    // Not spread: a system may have more rows than a call takes arguments.
+    const below = rows.reduce((least, row) => Math.min(least, oldestPossible(row)), Math.min(version, held))
     if (below <= before.below) return
     const after = await database.declareDead(below, deathDelayMs)
     if (after.below === below) this.options.tell?.({ act: 'death', below, sinceMs: after.sinceMs })

@@ -4,8 +4,10 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { PlanReport } from '../plan/plan.js'
 import { callsChart } from './callsChart.js'
 import { pauseChart } from './pauseChart.js'
+import { planChart } from './planChart.js'
 import { type KeptResults, withFigures } from './readmeFigures.js'
 import { scaleChart } from './scaleChart.js'
 
@@ -14,7 +16,7 @@ const docs = fileURLToPath(new URL('../../../docs/', import.meta.url))
 const kept = `${docs}bench.json`
 const readme = `${docs}../README.md`
 
-type Results = Partial<KeptResults>
+type Results = Partial<KeptResults> & { readonly plan?: PlanReport }
 
 /**
  * Puts these results in the place of older ones of the same benches, and draws again. Returns
@@ -36,10 +38,11 @@ export function drawKept(): readonly string[] {
 }
 
 /** The charts that there are numbers for, and the figures of README.md, which need those of five benches. */
-function draw({ calls, pause, scale, memory, rollout }: Results): readonly string[] {
+function draw({ calls, pause, scale, memory, rollout, plan }: Results): readonly string[] {
   const charts = {
     ...(calls === undefined ? {} : { 'bench.svg': callsChart(calls) }),
     ...(pause === undefined ? {} : { 'bench-pause.svg': pauseChart(pause) }),
+    ...(plan === undefined ? {} : { 'bench-plan.svg': planChart(plan) }),
     ...(scale === undefined || scale.results.length === 0 ? {} : { 'bench-scale.svg': scaleChart(scale) }),
   }
   for (const [name, chart] of Object.entries(charts)) writeFileSync(`${docs}${name}`, chart)

@@ -6,7 +6,7 @@ import { dot, path, svg, text } from './svg.js'
 
 export interface Curve {
   readonly name: string
-  readonly ink: 'own' | 'peer' | 'bare'
+  readonly ink: 'own' | 'peer' | 'bare' | 'floor'
   readonly points: readonly (readonly [x: number, y: number])[]
 }
 

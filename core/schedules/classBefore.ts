@@ -1,4 +1,6 @@
 import type { NodeClass } from '../model/nodeObject.js'
+import { awaitPopulation } from './awaitPopulation.js'
+import type { RowSet } from './population.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
@@ -9,14 +11,18 @@ import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 export function classBefore(first: NodeClass | string, then: NodeClass | string): Schedule {
   const [firstName, thenName] = [nameOf(first), nameOf(then)]
   return schedule(`classBefore(${firstName}, ${thenName})`, async (view) => {
-    if (view.className !== firstName) await view.until(() => isGone(view, firstName))
+    if (view.className !== firstName) await areGone(view, firstName)
   })
 }
 
 /** A node that is still recovering may yet flip back to the first class. */
-async function isGone(view: SchedulingView, className: string): Promise<boolean> {
-  const rows = await view.nodes()
-  return rows.every((row) => row.className !== className && (row.phase !== 'recovering' || row.service === view.service))
+function areGone(view: SchedulingView, className: string): Promise<void> {
+  const { service } = view
+  const left: RowSet = {
+    key: `${className} or recovering outside ${service}`,
+    has: (row) => row.className === className || (row.phase === 'recovering' && row.service !== service),
+  }
+  return awaitPopulation(view, undefined, (population) => !population.some(left))
 }
 
 function nameOf(target: NodeClass | string): string {

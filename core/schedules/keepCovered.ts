@@ -1,4 +1,6 @@
-import { isDone, isServing, oncePerReading } from './rowConditions.js'
+import { awaitPopulation } from './awaitPopulation.js'
+import type { Population } from './population.js'
+import { isDone, isServing } from './rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from './schedule.js'
 
 /**
@@ -14,24 +16,31 @@ export type Neighbours = (nodeId: string) => readonly string[]
  * dead node's turn is skipped, and it covers nothing.
  */
 export function keepCovered(neighbours: Neighbours, atLeast: number): Schedule {
-  return schedule(`keepCovered(atLeast: ${atLeast})`, (view) => view.until(() => mayGo(view, neighbours, atLeast)))
+  return schedule(`keepCovered(atLeast: ${atLeast})`, (view) =>
+    awaitPopulation(view, view.service, (population) => mayGo(view, population, neighbours, atLeast)),
+  )
 }
 
-const byNodeId = oncePerReading((rows) => new Map(rows.map((row) => [row.nodeId, row])))
-
-async function mayGo(view: SchedulingView, neighbours: Neighbours, atLeast: number): Promise<boolean> {
-  const rows = byNodeId(await view.nodes(view.service), view.target)
-  const own = view.nodeId
+function mayGo(
+  { nodeId: own, target }: SchedulingView,
+  population: Population,
+  neighbours: Neighbours,
+  atLeast: number,
+): boolean {
   const places = [own, ...neighbours(own)]
   const sharing = new Set(places.flatMap((place) => [place, ...neighbours(place)]))
   const isMyTurn = [...sharing].every((nodeId) => {
-    const row = rows.get(nodeId)
-    return nodeId >= own || row === undefined || !row.alive || isDone(row, view.target)
+    if (nodeId >= own) return true
+    const row = population.row(nodeId)
+    return row === undefined || !row.alive || isDone(row, target)
   })
   if (!isMyTurn) return false
   return places.every((place) => {
     const others = new Set([place, ...neighbours(place)].filter((nodeId) => nodeId !== own))
-    const serving = [...others].filter((nodeId) => rows.has(nodeId) && isServing(rows.get(nodeId)!)).length
+    const serving = [...others].filter((nodeId) => {
+      const row = population.row(nodeId)
+      return row !== undefined && isServing(row)
+    }).length
     // A place that is thinner than that even when all serve can't wait for more.
     return serving >= Math.min(atLeast, others.size)
   })

@@ -1,5 +1,5 @@
-import { isDone } from './rowConditions.js'
-import { type Schedule, type SchedulingView, schedule } from './schedule.js'
+import { awaitPopulation } from './awaitPopulation.js'
+import { type Schedule, schedule } from './schedule.js'
 
 /**
  * §4, "Upgrade one-replica-at-a-time. The SF signals if its node has the lowest IP address among its
@@ -7,10 +7,7 @@ import { type Schedule, type SchedulingView, schedule } from './schedule.js'
  * can't block the others. For replica groups that tolerate only a few failures.
  */
 export function oneReplicaAtATime(): Schedule {
-  return schedule('oneReplicaAtATime', (view) => view.until(() => isNext(view)))
-}
-
-async function isNext(view: SchedulingView): Promise<boolean> {
-  const replicas = await view.nodes(view.service)
-  return replicas.every((row) => row.nodeId >= view.nodeId || !row.alive || isDone(row, view.target))
+  return schedule('oneReplicaAtATime', (view) =>
+    awaitPopulation(view, view.service, ({ order }) => order.areDone(order.placeOf(view.nodeId))),
+  )
 }

@@ -8,6 +8,7 @@ import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
+import type { PopulationCondition } from './population.js'
 import { awaitCondition } from './rowConditions.js'
 import type { Contact, ObservedSimulation, SchedulingView } from './schedule.js'
 
@@ -37,6 +38,10 @@ export interface ViewSource {
   now(): number
   random(): number
   sleep(ms: number, signal: AbortSignal): Promise<void>
+  /** The contact with one node. Left out: it is among `contacts()` or there is none. */
+  contact?(nodeId: string): Pick<Contact, 'version'> | undefined
+  /** Waits where it knows when to look. Undefined: the view has to look again and again. */
+  awaitPopulation?(view: SchedulingView, service: string | undefined, condition: PopulationCondition): Promise<void> | undefined
 }
 
 /**
@@ -46,11 +51,18 @@ const sources = new WeakMap<object, ViewSource>()
 
 /** The source of a view, or of one that a schedule of schedules has derived from it. */
 export function sourceOf(view: SchedulingView): ViewSource {
+  const source = knownSource(view)
+  if (source !== undefined) return source
+  throw new Fault('config.invalid', 'this is no view of a scheduling function')
+}
+
+/** Undefined for a view that somebody else has made. */
+export function knownSource(view: SchedulingView): ViewSource | undefined {
   for (let at: object | null = view; at !== null; at = Object.getPrototypeOf(at)) {
     const source = sources.get(at)
     if (source !== undefined) return source
   }
-  throw new Fault('config.invalid', 'this is no view of a scheduling function')
+  return undefined
 }
 
 export class SourcedView implements SchedulingView {

@@ -1,8 +1,7 @@
 import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
-import type { Version } from '../base/ids.js'
-import type { NodeRow } from '../model/nodeRow.js'
-import { isDone, oncePerReading } from './rowConditions.js'
+import { awaitPopulation } from './awaitPopulation.js'
+import type { LookTime, OrderQuestions } from './population.js'
 import { type Schedule, schedule } from './schedule.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */
@@ -22,57 +21,36 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
     throw new Fault('config.invalid', `steps(${sizes.join(', ')}): the last step is 'all', or some nodes would never go`)
   return schedule(`steps(${sizes.join(', ')}; bake: ${options.bake})`, (view) => {
     const baking = new Baking(bakeMs)
-    return view.until(async () => {
-      baking.look(view.now())
-      const { group, ranks } = orderOf(await view.nodes(view.service), view.target)
-      const rank = ranks.get(view.nodeId)
+    return awaitPopulation(view, view.service, ({ order }, time) => {
       // Not registered yet: nobody can tell its place.
-      if (rank === undefined) return false
-      const ends = counts.map((count) => count(group.length))
-      const own = ends.findIndex((end) => rank < end)
-      const before = own > 0 ? group.slice(0, ends[own - 1]) : []
-      // All of them, so that their times run side by side.
-      return before.filter((row) => !baking.isOver(row, view.target)).length === 0
+      if (!order.has(view.nodeId)) return false
+      const place = order.placeOf(view.nodeId)
+      const ends = counts.map((count) => count(order.size))
+      const own = ends.findIndex((end) => place < end)
+      return own === 0 || baking.left(order, ends[own - 1]!, time)
     })
   })
 }
 
-/** Those who count, in their order, and the place of each. */
-const orderOf = oncePerReading((rows, target) => {
-  const group = rows.filter((row) => row.alive || isDone(row, target))
-  return { group, ranks: new Map(group.map(({ nodeId }, rank) => [nodeId, rank])) }
-})
-
-/** Looks are at most a second apart, and take what the answer takes. */
-const lookMsMax = 2_000
-
 /**
- * How long nodes have served at the new version, as this function has seen it. Of those that did when it
- * first looked their rows say it, which tell the time of day of their hosts. A clock that is set back must
- * not make a step wait for hours, nor one that is set forward end it.
+ * How long the nodes of the steps before have all served at the new version, as this function has seen it. If
+ * they did when it first looked their rows say it, which tell the time of day of their hosts.
  */
 class Baking {
-  #nowMs: number | undefined
-  #lookedMs = 0
-  /** When they began, in looked time; null for those that have not. */
-  readonly #beganMs = new Map<string, number | null>()
+  /** When the last of them began, in looked time; null while they do not all serve. */
+  #beganMs: number | null | undefined
 
   constructor(private readonly bakeMs: number) {}
 
-  look(nowMs: number): void {
-    if (this.#nowMs !== undefined) this.#lookedMs += Math.min(lookMsMax, Math.max(0, nowMs - this.#nowMs))
-    this.#nowMs = nowMs
-  }
-
-  isOver(row: NodeRow, target: Version): boolean {
-    if (!isDone(row, target)) {
-      this.#beganMs.set(row.nodeId, null)
+  /** Milliseconds; false where one does not serve at the new version. */
+  left(order: OrderQuestions, first: number, { nowMs, waitedMs }: LookTime): number | false {
+    if (!order.areDone(first)) {
+      this.#beganMs = null
       return false
     }
-    let beganMs = this.#beganMs.get(row.nodeId)
-    beganMs ??= beganMs === null ? this.#lookedMs : this.#lookedMs - Math.max(0, this.#nowMs! - row.since)
-    this.#beganMs.set(row.nodeId, beganMs)
-    return this.#lookedMs - beganMs >= this.bakeMs
+    const sinceMs = this.#beganMs === null ? 0 : Math.max(0, nowMs - order.since(first))
+    this.#beganMs ??= waitedMs - sinceMs
+    return this.#beganMs + this.bakeMs - waitedMs
   }
 }
 

@@ -122,7 +122,8 @@ async function upgradesAhead(
   { rows, manifests }: Situation,
   history: VerifiedHistory,
 ): Promise<ReadonlyMap<Version, Upgrade>> {
-  const oldest = Math.min(manifests.length, ...rows.filter((row) => isPartOfRollout(row) && row.alive).map((row) => row.version))
+  const going = rows.filter((row) => isPartOfRollout(row) && row.alive)
+  const oldest = going.reduce((least, { version }) => Math.min(least, version), manifests.length)
   const ahead = manifests.slice(oldest).filter(({ classUpgrades }) => classUpgrades.length > 0)
   const found = new Map<Version, Upgrade>()
   await withBundles(async (load) => {

@@ -36,7 +36,7 @@ const byRecording: WayBack = {
   },
   lines(plan) {
     const { recording, inverse, nothing } = outcomesOf(plan)
-    const first = Math.min(...recording.map(({ untilMs }) => untilMs))
+    const first = recording.reduce((least, { untilMs }) => Math.min(least, untilMs), Number.POSITIVE_INFINITY)
     const until = recording.length === 0 ? '' : `, the first for ${age(first - Date.now())} more`
     return [
       `${count(recording.length, 'node')} with a whole recording${until}`,

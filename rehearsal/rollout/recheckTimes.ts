@@ -1,6 +1,7 @@
 /**
- * When schedules look again that wait for a condition. A node at work looks every half second or so; a
- * thousand simulated ones that wait for days of virtual time would look for hours of real time. So:
+ * When schedules of one's own look again that wait for a condition, which may rest on anything. A node at
+ * work looks every half second or so. A thousand simulated ones that wait for days of virtual time would look
+ * for hours of real time. So:
  *
  * L1. When a node serves again, or at another version, everybody looks at the next moment at which a node at
  *     work would; when one goes away, those who asked for the time: what time has brought to one, it has
@@ -28,6 +29,11 @@ const looksInQuietMax = 20_000
 const latenessMax = 1 / 20
 const firstDoublingMs = 10_000
 
+/** Between two looks of a node at work, as `awaitCondition` has it. */
+export function workPauseMs(random: Random): number {
+  return recheckMs * (1 + random.next() / 2)
+}
+
 export class RecheckTimes {
   readonly #waiting = new Set<Look>()
   /** Those whose next look is not due before a node at work would have looked. */
@@ -49,7 +55,7 @@ export class RecheckTimes {
       this.#waiting.add(look)
       this.#late.add(look)
       const lateness = Math.min(latenessMax, this.#waiting.size / looksInQuietMax)
-      if (asksForTime) this.#in(look, Math.max(this.#pauseMs(), this.#quietMs * lateness))
+      if (asksForTime) this.#in(look, Math.max(workPauseMs(this.random), this.#quietMs * lateness))
       this.#awaitDoubling()
     })
   }
@@ -71,17 +77,12 @@ export class RecheckTimes {
     return this.time.now() - this.#changedMs
   }
 
-  /** As `awaitCondition` has it. */
-  #pauseMs(): number {
-    return recheckMs * (1 + this.random.next() / 2)
-  }
-
   #hurry(whom: (look: Look) => boolean): void {
     for (const look of this.#late) {
       if (!whom(look)) continue
       look.cancel()
       // Somewhere between two looks of a node at work.
-      this.#in(look, Math.min(this.#pauseMs() * this.random.next(), look.dueMs - this.time.now()))
+      this.#in(look, Math.min(workPauseMs(this.random) * this.random.next(), look.dueMs - this.time.now()))
     }
   }
 

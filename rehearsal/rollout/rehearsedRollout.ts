@@ -5,7 +5,6 @@ import type { Phase } from '../../core/base/phases.js'
 import type { Control } from '../../core/control/control.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { AssumedAnswer } from './rehearsedView.js'
-import type { SimulatedNodes } from './simulatedNodes.js'
 
 /** Why a node does not come. */
 export type Obstacle =
@@ -33,9 +32,21 @@ export interface NodeOutcome {
 /** The part of chance: nothing, which of several nodes got a slot, or also the doings of schedules. */
 export type ChanceSource = 'none' | 'slots' | 'schedules'
 
+/** How much a rehearsal had to do: what must not grow faster than the nodes do. */
+export interface RehearsalWork {
+  /** Moments at which something happened. */
+  readonly events: number
+  /** Looks of schedules that wait for other nodes. */
+  readonly looks: number
+  /** Rows that were gone through to list nodes or to put them in order. */
+  readonly rows: number
+}
+
 export interface RehearsedRollout {
   readonly outcomes: readonly NodeOutcome[]
-  readonly nodes: SimulatedNodes
+  /** The most nodes of a service that were away at once; of all together without one. */
+  readonly mostAway: (service?: string) => number
+  readonly work: RehearsalWork
   readonly lots: ChanceSource
   readonly asked: ReadonlySet<AssumedAnswer>
   /** The reason why the health gate paused it. */

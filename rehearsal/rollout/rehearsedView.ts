@@ -4,13 +4,17 @@
  */
 
 import { Fault } from '../../core/base/fault.js'
+import type { Version } from '../../core/base/ids.js'
 import type { ReadonlyCollection } from '../../core/model/collection.js'
 import type { NodeClass } from '../../core/model/nodeObject.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import { noCollections } from '../../core/model/simulation.js'
-import type { Contact } from '../../core/schedules/schedule.js'
+import { holds } from '../../core/schedules/awaitPopulation.js'
+import type { PopulationCondition } from '../../core/schedules/population.js'
+import type { Contact, SchedulingView } from '../../core/schedules/schedule.js'
 import { SourcedView, sourceOf, type ViewSource } from '../../core/schedules/schedulingView.js'
 import type { VirtualTime } from '../world/virtualTime.js'
+import { type AwaitedPopulation, PopulationLook } from './awaitedPopulation.js'
 import type { RecheckTimes } from './recheckTimes.js'
 import type { SimulatedNodes } from './simulatedNodes.js'
 
@@ -22,12 +26,16 @@ export interface ViewedRehearsal {
   readonly time: VirtualTime
   readonly nodes: SimulatedNodes
   readonly rechecks: RecheckTimes
+  readonly population: AwaitedPopulation
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
   readonly asked: Set<AssumedAnswer>
   /** A number in [0, 1) for a schedule. */
   draw(): number
   /** The nodes of the services that the node's class declares to call. */
   contactsOf(nodeId: string): readonly NodeRow[]
+  isContact(nodeId: string, of: string): boolean
+  /** The other members of the node's group. */
+  siblingsOf(nodeId: string): ReadonlySet<string>
 }
 
 /** A schedule that asks so often without any time passing never waits. */
@@ -102,6 +110,40 @@ export class RehearsedSource implements ViewSource {
     return this.rehearsal
       .contactsOf(this.nodeId)
       .map(({ nodeId, className, version }) => ({ nodeId, className, version, ageMs: 0 }))
+  }
+
+  contact(nodeId: string): NodeRow | undefined {
+    this.#note('contacts')
+    return this.rehearsal.isContact(this.nodeId, nodeId) ? this.rehearsal.nodes.row(nodeId) : undefined
+  }
+
+  /** Siblings of its own service would be in the order of the others: such a node looks by itself. */
+  awaitPopulation(
+    { target, signal }: SchedulingView,
+    service: string | undefined,
+    condition: PopulationCondition,
+  ): Promise<void> | undefined {
+    const { nodes } = this.rehearsal
+    const siblings = this.rehearsal.siblingsOf(this.nodeId)
+    const isAside = service !== undefined && [...siblings].some((sibling) => nodes.row(sibling).service === service)
+    return isAside ? undefined : this.#await(service, target, siblings, condition, signal)
+  }
+
+  async #await(
+    service: string | undefined,
+    target: Version,
+    siblings: ReadonlySet<string>,
+    condition: PopulationCondition,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { population, time } = this.rehearsal
+    for (;;) {
+      signal.throwIfAborted()
+      const look = new PopulationLook(population, service, target, siblings)
+      const answer = condition(look, { nowMs: time.now(), waitedMs: time.elapsedMs })
+      if (holds(answer)) return
+      await population.next(look, typeof answer === 'number' ? answer : Number.POSITIVE_INFINITY)
+    }
   }
 
   calls(): { readonly answered: number; readonly failed: number } {

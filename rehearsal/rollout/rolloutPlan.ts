@@ -98,7 +98,7 @@ export async function planRollout(proposal: Proposal, { seed, runs }: Chances): 
     runs: rehearsals.length,
     lots: rehearsals[0]!.lots,
     duration: longestMs < 0 ? null : { medianMs: lengthOf(middle), longestMs },
-    mostAway: Math.max(...rehearsals.map(({ nodes }) => nodes.mostAway())),
+    mostAway: Math.max(...rehearsals.map(({ mostAway }) => mostAway())),
     services: servicesOf(proposal, upgrade, middle, rehearsals),
     absent: absencesOf(middle.outcomes),
     refusals: refusalsOf(upgrade.classUpgrades, version),
@@ -144,7 +144,7 @@ function servicesOf(
         registered,
         affected: outcomes.length,
         classUpgrades,
-        mostAway: Math.max(...all.map(({ nodes }) => nodes.mostAway(service))),
+        mostAway: Math.max(...all.map((each) => each.mostAway(service))),
         limit: loosestLimit(assumed.limit, limits, registered),
         goes: outcomes.flatMap(goingOf).toSorted((a, b) => a.goesMs - b.goesMs || (a.nodeId < b.nodeId ? -1 : 1)),
       }
@@ -170,7 +170,13 @@ function loosestLimit(
 
 function absencesOf(outcomes: readonly NodeOutcome[]): readonly Absence[] {
   const absent = outcomes.filter((outcome) => outcome.obstacle !== null)
-  const groups = Map.groupBy(absent, ({ obstacle }) => JSON.stringify(obstacle))
+  const keys = new Map<Obstacle, string>()
+  const keyOf = (obstacle: Obstacle) => {
+    const key = keys.get(obstacle) ?? JSON.stringify(obstacle)
+    keys.set(obstacle, key)
+    return key
+  }
+  const groups = Map.groupBy(absent, ({ obstacle }) => keyOf(obstacle!))
   return [...groups.values()]
     .map((group) => ({ nodes: group.map(({ nodeId }) => nodeId), obstacle: group[0]!.obstacle! }))
     .toSorted((a, b) => b.nodes.length - a.nodes.length)

@@ -24,7 +24,7 @@ export class SimulatedGroups {
   with(nodeId: string): readonly NodeRow[] {
     const row = this.nodes.row(nodeId)
     if (row.group === undefined) return [row]
-    return this.nodes.list().filter(({ group }) => group === row.group)
+    return this.nodes.group(row.group).map((member) => this.nodes.row(member))
   }
 
   /** Resolves when all members have signalled, to null; or to the reason why one of them can't go. */

@@ -13,13 +13,16 @@ export class SimulatedNodes {
   readonly #registered = new Map<string, number>()
   readonly #away = new Map<string, number>()
   readonly #mostAway = new Map<string, number>()
+  #groups: ReadonlyMap<string, readonly NodeRow[]> | undefined
   #awayTogether = 0
+  /** How many rows lists were made of. */
+  rowsListed = 0
   #mostTogether = 0
 
   constructor(
     rows: readonly NodeRow[],
     private readonly time: VirtualTime,
-    private readonly changed: (row: NodeRow) => void,
+    private readonly changed: (before: NodeRow, after: NodeRow) => void,
   ) {
     this.#rows = new Map(rows.map((row) => [row.nodeId, row]))
     for (const { service, phase } of rows) {
@@ -32,6 +35,15 @@ export class SimulatedNodes {
     return this.#rows.get(nodeId)!
   }
 
+  /** The members of a group, as it was at first. */
+  group(name: string): readonly string[] {
+    this.#groups ??= Map.groupBy(
+      [...this.#rows.values()].filter(({ group }) => group !== undefined),
+      ({ group }) => group!,
+    )
+    return (this.#groups.get(name) ?? []).map(({ nodeId }) => nodeId)
+  }
+
   /** How many nodes of the service are registered: as many as at first. */
   registered(service: string): number {
     return this.#registered.get(service) ?? 0
@@ -40,6 +52,7 @@ export class SimulatedNodes {
   list(service?: string): readonly NodeRow[] {
     let list = this.#lists.get(service)
     if (list === undefined) {
+      this.rowsListed += this.#rows.size
       list = [...this.#rows.values()].filter((row) => service === undefined || row.service === service)
       this.#lists.set(service, list)
     }
@@ -54,12 +67,14 @@ export class SimulatedNodes {
     this.#lists.delete(undefined)
     this.#lists.delete(after.service)
     this.#count(after.service, Number(notServing.has(after.phase)) - Number(notServing.has(before.phase)))
-    this.changed(after)
+    this.changed(before, after)
   }
 
   /** The most nodes of a service that were away at once; of all services together without one. */
-  mostAway(service?: string): number {
-    return service === undefined ? this.#mostTogether : (this.#mostAway.get(service) ?? 0)
+  mostAwayByService(): (service?: string) => number {
+    const together = this.#mostTogether
+    const mostAway = this.#mostAway
+    return (service) => (service === undefined ? together : (mostAway.get(service) ?? 0))
   }
 
   #count(service: string, more: number): void {

@@ -12,13 +12,15 @@ import type { SimulatedNodes } from './simulatedNodes.js'
 
 interface Claim {
   readonly going: Going
-  readonly limit: ServiceLimit
   readonly resolve: () => void
 }
 
+/** Those who may go while fewer are away than this, by this number. */
+type Claims = Map<number, Claim[]>
+
 export class SimulatedPermits {
   readonly #holders = new Map<string, Set<string>>()
-  readonly #claims = new Map<string, Claim[]>()
+  readonly #claims = new Map<string, Claims>()
   readonly #controls: Control[]
 
   constructor(
@@ -37,19 +39,28 @@ export class SimulatedPermits {
   /** Resolves once the node holds a permit. */
   claim(service: string, going: Going, limit: ServiceLimit): Promise<void> {
     return new Promise((resolve) => {
-      const claims = this.#claims.get(service) ?? []
-      this.#claims.set(service, claims)
-      const claim = { going, limit, resolve }
-      claims.push(claim)
+      const byAllowed = this.#claimsOf(service)
+      const allowed = permitsAllowed(limit, this.nodes.registered(service))
+      const claims = byAllowed.get(allowed) ?? []
+      byAllowed.set(allowed, claims)
+      let isGranted = false
+      claims.push({
+        going,
+        resolve: () => {
+          isGranted = true
+          resolve()
+        },
+      })
       this.#grant(service)
       // The first to come gets it, and that is chance.
-      if (claims.includes(claim) && this.holding(going) === undefined) this.drawn()
+      if (!isGranted && this.holding(going) === undefined) this.drawn()
     })
   }
 
   release(service: string, nodeId: string): void {
     this.#holdersOf(service).delete(nodeId)
-    const waiting = this.#claims.get(service)?.length ?? 0
+    let waiting = 0
+    for (const claims of this.#claimsOf(service).values()) waiting += claims.length
     // The first of so many who ask at their own times.
     const ms = (1.5 * defaultSettings.slotPauseMs * this.random.next()) / (1 + waiting)
     if (waiting > 0) this.time.after(ms, () => this.#grant(service))
@@ -69,19 +80,40 @@ export class SimulatedPermits {
   }
 
   #grant(service: string): void {
-    const claims = this.#claims.get(service) ?? []
+    const byAllowed = this.#claimsOf(service)
     const holders = this.#holdersOf(service)
-    const registered = this.nodes.registered(service)
     for (;;) {
-      const ready = claims.filter(
-        ({ going, limit }) => holders.size < permitsAllowed(limit, registered) && this.holding(going) === undefined,
-      )
-      if (ready.length === 0) return
-      const chosen = ready[Math.floor(this.random.next() * ready.length)]!
-      claims.splice(claims.indexOf(chosen), 1)
+      const ready = [...byAllowed].flatMap(([allowed, claims]) => (holders.size < allowed && claims.length > 0 ? [claims] : []))
+      const chosen = this.#draw(ready)
+      if (chosen === undefined) return
+      // A rehearsal lifts no control: a node that is held is held to the end.
+      if (this.holding(chosen.going) !== undefined) continue
       holders.add(chosen.going.nodeId)
       chosen.resolve()
     }
+  }
+
+  /** One of them, taken out. Their order is of no account. */
+  #draw(ready: readonly Claim[][]): Claim | undefined {
+    let left = Math.floor(this.random.next() * ready.reduce((sum, { length }) => sum + length, 0))
+    for (const claims of ready) {
+      if (left >= claims.length) {
+        left -= claims.length
+        continue
+      }
+      const last = claims.pop()!
+      if (left === claims.length) return last
+      const chosen = claims[left]!
+      claims[left] = last
+      return chosen
+    }
+    return undefined
+  }
+
+  #claimsOf(service: string): Claims {
+    const claims = this.#claims.get(service) ?? new Map<number, Claim[]>()
+    this.#claims.set(service, claims)
+    return claims
   }
 
   #holdersOf(service: string): Set<string> {

@@ -20,6 +20,7 @@ import { judge } from '../../core/upgrade/healthGate.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 import { VirtualTime } from '../world/virtualTime.js'
+import { AwaitedPopulation } from './awaitedPopulation.js'
 import { RecheckTimes } from './recheckTimes.js'
 import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type AssumedAnswer, RehearsedSource, RehearsedView, type ViewedRehearsal } from './rehearsedView.js'
@@ -33,14 +34,19 @@ import { UpgradePath } from './upgradePath.js'
 const learnMsMax = 100
 /** How often an upgrade server looks whether the rollout goes well. */
 const gateRoundMs = 2_000
-/** Beyond, a rehearsal is given up: some schedule looks far too often for the time that it waits. */
+/**
+ * Beyond either, whichever is more, a rehearsal is given up: some schedule looks far too often for the time
+ * that it waits.
+ */
 const eventsMax = 5_000_000
+const eventsPerNodeMax = 100
 
 export class SystemRehearsal implements ViewedRehearsal {
   readonly time: VirtualTime
   readonly random: Random
   readonly nodes: SimulatedNodes
   readonly rechecks: RecheckTimes
+  readonly population: AwaitedPopulation
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
   readonly asked = new Set<AssumedAnswer>()
   /** Of every class that is known of. */
@@ -51,6 +57,9 @@ export class SystemRehearsal implements ViewedRehearsal {
   readonly #goes = new Map<string, number>()
   readonly #arrives = new Map<string, number>()
   readonly #obstacles = new Map<string, Obstacle>()
+  readonly #slots = new Map<string, Obstacle>()
+  /** One for all views: a rehearsal ends no schedule before its time. */
+  readonly #neverAborted = new AbortController().signal
   #moving = 0
   #lots: ChanceSource = 'none'
   #paused: string | null = null
@@ -64,9 +73,11 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.time = new VirtualTime(situation.nowMs)
     this.random = seededRandom(seed)
     this.rechecks = new RecheckTimes(this.time, this.random)
-    this.nodes = new SimulatedNodes(situation.rows, this.time, ({ phase }) =>
-      this.rechecks.changed(notServing.has(phase) ? 'goes' : 'serves'),
-    )
+    this.nodes = new SimulatedNodes(situation.rows, this.time, (before, after) => {
+      this.population.changed(before, after)
+      this.rechecks.changed(notServing.has(after.phase) ? 'goes' : 'serves')
+    })
+    this.population = new AwaitedPopulation(this.nodes, this.time, this.random)
     this.#groups = new SimulatedGroups(this.nodes)
     this.#permits = new SimulatedPermits(this.nodes, situation.controls, this.time, this.random, () => {
       if (this.#lots === 'none') this.#lots = 'slots'
@@ -86,6 +97,17 @@ export class SystemRehearsal implements ViewedRehearsal {
     return this.nodes.list().filter((row) => row.nodeId !== nodeId && services.has(row.service))
   }
 
+  isContact(nodeId: string, of: string): boolean {
+    const { service } = this.nodes.row(of)
+    const { uses = [] } = this.nodes.row(nodeId)
+    return nodeId !== of && uses.some((className) => this.#services.get(className) === service)
+  }
+
+  siblingsOf(nodeId: string): ReadonlySet<string> {
+    const { group } = this.nodes.row(nodeId)
+    return new Set(group === undefined ? [] : this.nodes.group(group).filter((member) => member !== nodeId))
+  }
+
   async play(): Promise<RehearsedRollout> {
     const affected = this.#path.affected(this.nodes.list())
     for (const row of this.nodes.list()) {
@@ -101,17 +123,25 @@ export class SystemRehearsal implements ViewedRehearsal {
       const arrivesMs = hasArrived ? (this.#arrives.get(nodeId) ?? 0) : null
       return { nodeId, entry, goesMs, arrivesMs, obstacle: hasArrived ? null : this.#obstacleOf(nodeId) }
     })
-    return { outcomes, nodes: this.nodes, lots: this.#lots, asked: this.asked, paused: this.#paused, gaveUp }
+    const work = {
+      events: this.time.events,
+      looks: this.population.looks,
+      rows: this.nodes.rowsListed + this.population.rowsOrdered,
+    }
+    // Not the nodes themselves: of a hundred thousand several rehearsals would not find room.
+    const mostAway = this.nodes.mostAwayByService()
+    return { outcomes, mostAway, work, lots: this.#lots, asked: this.asked, paused: this.#paused, gaveUp }
   }
 
   async #run(): Promise<string | null> {
     const { withinMs } = this.proposal.assumed
+    const mostEvents = Math.max(eventsMax, eventsPerNodeMax * this.nodes.list().length)
     try {
-      await this.time.run(this.time.startMs + withinMs, () => this.#moving === 0 || this.time.events > eventsMax)
+      await this.time.run(this.time.startMs + withinMs, () => this.#moving === 0 || this.time.events > mostEvents)
     } catch (error) {
       return toFault(error, 'upgrade.schedule').message
     }
-    return this.time.events > eventsMax ? `its schedules look too often: ${eventsMax} times` : null
+    return this.time.events > mostEvents ? `its schedules look too often: ${mostEvents} times` : null
   }
 
   async #walk(nodeId: string): Promise<void> {
@@ -158,16 +188,19 @@ export class SystemRehearsal implements ViewedRehearsal {
       return false
     }
     this.nodes.report(nodeId, { phase: 'scheduled', target })
+    let ownFailure: string | null = null
     if (found !== undefined) {
       this.#obstacles.set(nodeId, { kind: 'schedule', version: target, schedule: found.schedule.describe })
       try {
         if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found))
       } catch (error) {
-        this.#groups.failed(nodeId, target, toFault(error, 'upgrade.schedule').message)
+        ownFailure = toFault(error, 'upgrade.schedule').message
+        this.#groups.failed(nodeId, target, ownFailure)
       }
     }
-    this.#obstacles.set(nodeId, { kind: 'group', version: target, waitsFor: [] })
-    const failure = await this.#groups.signalled(nodeId, target)
+    const isAlone = this.nodes.row(nodeId).group === undefined
+    if (!isAlone) this.#obstacles.set(nodeId, { kind: 'group', version: target, waitsFor: [] })
+    const failure = isAlone ? ownFailure : await this.#groups.signalled(nodeId, target)
     if (failure !== null) {
       this.#stall(nodeId, target, failure)
       return false
@@ -175,7 +208,8 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { service, className } = this.nodes.row(nodeId)
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
     const limit = limitOf(this.proposal.assumed.limit, found?.schedule ?? {})
-    await this.#groups.claimed(nodeId, target, () => this.#permits.claim(service, this.#going(nodeId, target), limit))
+    const claim = () => this.#permits.claim(service, this.#going(nodeId, target), limit)
+    await (isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
     await this.#beAway(nodeId, target, entry?.newClass ?? className, entry?.newUses)
@@ -201,7 +235,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   }
 
   #view(nodeId: string, target: Version, { oldClass, servers }: ClassUpgrade): RehearsedView {
-    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass, servers), target, new AbortController().signal)
+    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass, servers), target, this.#neverAborted)
   }
 
   /** An operator has said "now", or its version is dead: then it does not wait to be told. */
@@ -214,8 +248,9 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.nodes.report(nodeId, { phase: 'stalled', target, reason })
     this.#obstacles.set(nodeId, { kind: 'threw', version: target, reason })
     const { gate } = this.proposal.draft
+    if (this.#paused !== null) return
     const [trouble] = gate === null || target !== this.#path.goal ? [] : judge(this.nodes.list(), this.#path.goal, gate)
-    if (trouble === undefined || this.#paused !== null) return
+    if (trouble === undefined) return
     this.#paused = trouble.what
     const pause: Control = {
       kind: 'pause',
@@ -235,7 +270,15 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { version } = known
     const control = this.#permits.holding(this.#going(nodeId, version))
     if (control !== undefined) return { kind: 'control', version, control }
-    return { kind: 'slot', version, heldBy: this.#permits.heldBy(this.nodes.row(nodeId).service) }
+    return this.#slotOf(this.nodes.row(nodeId).service, version)
+  }
+
+  /** The same one for all who wait for it: their names may be many. */
+  #slotOf(service: string, version: Version): Obstacle {
+    const key = `${service} ${version}`
+    const known = this.#slots.get(key) ?? { kind: 'slot', version, heldBy: this.#permits.heldBy(service) }
+    this.#slots.set(key, known)
+    return known
   }
 
   #going(nodeId: string, version: Version): Going {

@@ -7,7 +7,7 @@ import type { Version } from '../../core/base/ids.js'
 import { isAdmitted } from '../../core/model/nodeFilter.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import { concerning, isHolding } from '../../core/upgrade/classLineage.js'
-import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
+import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import { takesBack, undoesIn } from '../../core/upgrade/undo.js'
 import { passedTo } from '../../core/upgrade/undoable.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
@@ -17,15 +17,21 @@ export class UpgradePath {
   /** The proposed version. */
   readonly goal: Version
 
+  /** The undo of each version that has one: the first. */
+  readonly #undoOf: ReadonlyMap<Version, Version>
+  /** As they are asked for, once for each version. */
+  readonly #entries = new Map<Version, readonly ClassUpgradeEntry[]>()
+
   constructor(private readonly proposal: Proposal) {
     this.goal = versionOf(proposal)
+    const undos = proposal.situation.manifests.filter(({ undoes }) => undoes !== null)
+    this.#undoOf = new Map(undos.toReversed().map(({ undoes, version }) => [undoes!, version]))
   }
 
   /** How the upgrade to `version` concerns a node that has this class before it, if it does. */
   entry(version: Version, className: string, nodeId: string): ClassUpgradeEntry | undefined {
-    const manifest = version === this.goal ? this.proposal.draft : this.#manifest(version)
     const node = { nodeId, facts: {} }
-    const found = manifest && concerning({ classUpgrades: manifest.classUpgrades.map(withoutFacts) }, className, node)
+    const found = concerning({ classUpgrades: this.#classUpgrades(version) }, className, node)
     // It waits outside, and nobody waits for it.
     return found !== undefined && isHolding(found) && !isAdmitted(found.only!, node) ? undefined : found
   }
@@ -47,9 +53,11 @@ export class UpgradePath {
    * @param rows as they are before `target`
    */
   passedTo(target: Version, rows: readonly Pick<NodeRow, 'nodeId' | 'className'>[]): Version | null {
-    const undoOf = (version: Version) =>
-      this.proposal.situation.manifests.find(({ undoes }) => undoes === version)?.version ?? null
-    return passedTo(undoOf, (version) => rows.some((row) => this.#concerns(row, target, version)), target)
+    return passedTo(
+      (version) => this.#undoOf.get(version) ?? null,
+      (version) => rows.some((row) => this.#concerns(row, target, version)),
+      target,
+    )
   }
 
   #concerns({ nodeId, className }: Pick<NodeRow, 'nodeId' | 'className'>, from: Version, version: Version): boolean {
@@ -83,8 +91,14 @@ export class UpgradePath {
     return services
   }
 
-  #manifest(version: Version): Manifest | undefined {
-    return this.proposal.situation.manifests[version - 1]
+  #classUpgrades(version: Version): readonly ClassUpgradeEntry[] {
+    let found = this.#entries.get(version)
+    if (found === undefined) {
+      const { draft, situation } = this.proposal
+      const manifest = version === this.goal ? draft : situation.manifests[version - 1]
+      this.#entries.set(version, (found = (manifest?.classUpgrades ?? []).map(withoutFacts)))
+    }
+    return found
   }
 }
 

@@ -88,6 +88,16 @@ test('the database hears of a server at once, then every two seconds, and more o
   t.deepEqual(times().slice(6), [10_000, 12_000, 14_000])
 })
 
+test('two hundred thousand nodes are not too many to find the oldest of', async (t) => {
+  const { database, rounds } = open()
+  database.rows = Array.from({ length: 200_000 }, (_, i) => ({ service: 'pages', version: i === 7 ? 3 : 5, phase: 'current' }))
+  await rounds.declare()
+  t.deepEqual(
+    database.declared.map(([below]) => below),
+    [3],
+  )
+})
+
 test('a database that is away is tried again sooner, until it is back', async (t) => {
   const { clock, database, rounds, times } = open()
   database.beforeAttending = () => Promise.reject(new Error('away'))

@@ -1,6 +1,7 @@
 /** The bench's use of its samples: medians over rounds, ratios within a round, tables, charts. */
 import test from 'ava'
 import { callsChart } from '../../bench/charts/callsChart.js'
+import { planChart } from '../../bench/charts/planChart.js'
 import { scaleChart } from '../../bench/charts/scaleChart.js'
 import { linesOf, type MatchReport, matchText, type Sample } from '../../bench/match/report.js'
 import type { ScaleReport } from '../../bench/scale/scale.js'
@@ -90,5 +91,17 @@ test('the chart of a rollout’s growth leaves out what was given up', (t) => {
   const chart = scaleChart({ machine: 'here', results: [result(10, 50), result(100, 500), result(1_000, null)], failed: [] })
   t.is([...chart.matchAll(/<circle [^>]*class="own"/g)].length, 2)
   t.is([...chart.matchAll(/<circle [^>]*class="peer"/g)].length, 3)
+  t.false(/NaN|undefined/.test(chart))
+})
+
+test('the chart of plans has a curve for each schedule', (t) => {
+  const of = (schedule: string) =>
+    [10, 100].map((nodes) => ({ nodes, schedule, ms: nodes, cpuMs: nodes, arrived: nodes, runs: 1, rolloutMs: 1 }))
+  const chart = planChart({
+    machine: 'here',
+    results: ['eagerly', 'gradually({ every: 10s })', 'steps(all; bake: 1m)', 'oneReplicaAtATime'].flatMap(of),
+  })
+  for (const ink of ['own', 'peer', 'bare', 'floor'])
+    t.is([...chart.matchAll(new RegExp(`<circle [^>]*class="${ink}"`, 'g'))].length, 2)
   t.false(/NaN|undefined/.test(chart))
 })
