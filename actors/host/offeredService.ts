@@ -220,7 +220,7 @@ export class OfferedService {
       this.#hosted.set(number, { state: 'claiming', claim, sinceMs })
       const claimed = await claim.run()
       if (claimed === undefined) return
-      this.#checkNothingLost(number, title, claimed.mark.position)
+      if (claimed.tail.restored === 0) this.#checkNothingLost(number, title, claimed.mark.position)
       const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
       this.#moves.isBack(number, owned.term)

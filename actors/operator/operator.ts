@@ -12,12 +12,14 @@ import type { OrderResult } from '../../core/control/directive.js'
 import { checkNeeds, levelAfter } from '../../core/control/neededLevel.js'
 import { leftBehind, type Reader, readersOf } from '../../core/control/readers.js'
 import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
+import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
 import { shardOf } from '../../core/model/shard.js'
 import type { HostOffer } from '../../core/model/shardOffer.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Clock } from '../../core/ports/clock.js'
+import type { ShardLog } from '../../core/ports/log.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { Transport } from '../../core/ports/transport.js'
 import type { Signed } from '../../core/trust/signed.js'
@@ -30,6 +32,7 @@ import { type Signing, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
 import { UpgradeServerClient } from '../history/upgradeServerClient.js'
 import { type InspectionBatch, InspectionClient } from '../inspection/inspectionClient.js'
+import { ShardReplacement } from '../shards/shardReplacement.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
@@ -365,6 +368,11 @@ export class Operator {
 
   get #listening(): Listening {
     return { transport: this.transport, clock: this.clock, system: this.settings.system }
+  }
+
+  /** Puts another state in the place of a shard's that nobody owns. Its methods do it, step by step. */
+  shardReplacement(log: ShardLog, name: string, observe: HostObserver): ShardReplacement {
+    return new ShardReplacement(log, name, { clock: this.clock, random: this.random, observe })
   }
 }
 

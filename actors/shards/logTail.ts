@@ -54,6 +54,7 @@ export class LogTail {
   #beginning: LogBeginning | undefined
   #owner: LogOwner | undefined
   #snapshot: NamedSnapshot | undefined
+  #restored = 0
   #successor: string | undefined
 
   #hasBegun: boolean
@@ -95,6 +96,11 @@ export class LogTail {
     return this.#snapshot
   }
 
+  /** The number of the newest kept entry that has put another state in the place of the shard's; 0: none. */
+  get restored(): number {
+    return this.#restored
+  }
+
   /** The host to which the last owner has left the shard. */
   get successor(): string | undefined {
     return this.#successor
@@ -123,7 +129,7 @@ export class LogTail {
       if (this.#chain.accept(entry, bytes)) {
         const writes = this.#chain.writesOf(entry)
         const { content } = entry
-        this.#hear(content)
+        this.#hear(content, entry.number)
         this.#end = { ...this.#chain.end, last: position, kind: content.kind }
         if (this.#end.number === this.#seek) this.#sought = this.#end.digest
         yield { end: this.#end, content, writes, isInParts: this.#chain.isInParts }
@@ -143,7 +149,7 @@ export class LogTail {
     if (this.#seek === number - 1) this.#sought = before
   }
 
-  #hear(content: EntryContent): void {
+  #hear(content: EntryContent, number: number): void {
     switch (content.kind) {
       case 'claim':
         this.#owner = content
@@ -152,6 +158,11 @@ export class LogTail {
       case 'snapshot':
         this.#owner ??= content
         this.#snapshot = content
+        return
+      case 'restored':
+        this.#owner ??= content
+        this.#snapshot = content
+        this.#restored = number
         return
       case 'release':
         this.#successor = content.to ?? undefined

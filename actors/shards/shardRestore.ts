@@ -3,7 +3,8 @@
  * newest named snapshot, and all entries behind either.
  *
  * H7. A log that ends before the copy, or whose chain differs from it, has lost entries that somebody was
- *     told of. Then nobody starts the shard, the copy is kept, and an operator decides.
+ *     told of. Then nobody starts the shard, the copy is kept, and an operator decides. An entry `restored`
+ *     is such a decision: copies of before it count no more, and say nothing (shardReplacement.ts).
  * H8. A snapshot is taken while the shard is written to. Writes are absolute, so the entries behind its
  *     beginning make it whole. Restoring refuses a gap.
  */
@@ -77,7 +78,7 @@ async function restoreOnce(
 /** The mark of a copy to go on from; undefined where the copy is a snapshot now, or empty. */
 async function beginning(log: ShardLog, tail: LogTail, cache: ShardCache, name: string): Promise<LogMark | undefined> {
   const { held } = cache
-  if (held !== undefined && held.end.number >= tail.beginning.number) {
+  if (held !== undefined && held.end.number >= Math.max(tail.beginning.number, tail.restored)) {
     const isThere = held.end.number <= tail.end.number && tail.sought !== undefined && isSameDigest(tail.sought, held.end.digest)
     if (isThere) return held
     throw lost(name, held.end.number, tail.end)

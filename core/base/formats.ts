@@ -62,6 +62,8 @@ export const fileFormats = {
   order: { oldest: 1, newest: 1 },
   history: { oldest: 1, newest: 1 },
   backup: { oldest: 1, newest: 1 },
+  /** A copy of state: of a directory, or of a sharded service. */
+  stateCopy: { oldest: 1, newest: 1 },
 } as const satisfies Record<string, Omit<FormatNumbers, 'first'>>
 
 export function isRead({ oldest, newest }: Omit<FormatNumbers, 'first'>, number: unknown): number is number {

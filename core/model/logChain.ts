@@ -41,9 +41,14 @@ export interface ReadyEntry {
 /** The entry that continues the chain. A claim begins the next term. */
 export function nextEntry(after: ChainEnd, content: EntryContent): ReadyEntry {
   const term = content.kind === 'claim' ? after.term + 1 : after.term
-  const number = after.number + 1
+  const number = numberOf(content, after)
   const bytes = encodeEntry({ term, number, before: after.digest, content })
   return { bytes, end: { term, number, digest: entryDigest(bytes) } }
+}
+
+/** Without gaps, but for an entry that puts another state in the place of all before it. */
+function numberOf(content: EntryContent, after: ChainEnd): number {
+  return content.kind === 'restored' ? Math.max(content.from, after.number) + 1 : after.number + 1
 }
 
 /** The entry of a commit; its parts where it would be larger than `entryBytesMax`. */
@@ -86,7 +91,7 @@ export class Chain {
     const { term, number, before, content } = entry
     const end = this.#end
     const isNextTerm = content.kind === 'claim' ? term > end.term : term === end.term
-    if (!isNextTerm || number !== end.number + 1 || !isSameDigest(before, end.digest)) return false
+    if (!isNextTerm || number !== numberOf(content, end) || !isSameDigest(before, end.digest)) return false
     this.#end = { term, number, digest: entryDigest(bytes) }
     return true
   }
@@ -112,6 +117,7 @@ export class Chain {
       }
       case 'claim':
       case 'release':
+      case 'restored':
         this.#parts = []
         return []
       case 'beat':

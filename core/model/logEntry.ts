@@ -25,6 +25,12 @@ export type EntryContent =
    * the log: the claim may be trimmed.
    */
   | { readonly kind: 'snapshot'; readonly name: string; readonly from: number; readonly owner: string; readonly leaseMs: number }
+  /**
+   * An operator has put the state of a snapshot in the place of all that was before (H6). It repeats who owns
+   * the log, as a snapshot does. `from`: its own number less one. It is above all numbers that any copy of
+   * the shard has had, so numbers may be left out before it.
+   */
+  | { readonly kind: 'restored'; readonly name: string; readonly from: number; readonly owner: string; readonly leaseMs: number }
   /** The owner has ended, and leaves the log to `to` before others. `needs`: what a successor must have. */
   | { readonly kind: 'release'; readonly to: string | null; readonly needs: Readonly<Record<string, unknown>> }
 
@@ -56,7 +62,15 @@ export function isSameDigest(a: Uint8Array, b: Uint8Array): boolean {
 /** More than the fields before the body take, and the body's own headers. */
 export const entryOverheadBytes = 64
 
-const kinds = ['claim', 'writes', 'part', 'beat', 'snapshot', 'release'] as const satisfies readonly EntryContent['kind'][]
+const kinds = [
+  'claim',
+  'writes',
+  'part',
+  'beat',
+  'snapshot',
+  'release',
+  'restored',
+] as const satisfies readonly EntryContent['kind'][]
 
 /** One larger is not kept for the next entry. */
 const keptBytesMax = 2 ** 20
@@ -108,6 +122,7 @@ function putBody(writer: WireWriter, content: EntryContent): void {
       writer.byte(0xc0)
       return
     case 'snapshot':
+    case 'restored':
       writer.list(4)
       writer.text(content.name)
       writer.number(content.from)
@@ -192,7 +207,8 @@ function contentOf(kind: EntryContent['kind'], reader: WireReader): EntryContent
     case 'beat':
       if (body === null) return { kind }
       break
-    case 'snapshot': {
+    case 'snapshot':
+    case 'restored': {
       const [name, from, owner, leaseMs, ...more] = listOf(body)
       if (typeof name === 'string' && typeof owner === 'string' && more.length === 0)
         return { kind, name, from: count(from, 'beginning'), owner, leaseMs: count(leaseMs, 'lease') }

@@ -186,6 +186,12 @@ export function stateSlotOfKey(nodeId: string, key: string): StateSlot {
   return key.slice(from, key.indexOf('/', from)) as StateSlot
 }
 
+/** Whose record is kept under this key of a state store; undefined for any other key. */
+export function nodeIdOfKey(key: string): string | undefined {
+  const before = keys.record('')
+  return key.startsWith(before) ? key.slice(before.length) : undefined
+}
+
 /**
  * Throws `config.invalid` for a record that another version of Theseus wrote in a layout that
  * this one does not know.

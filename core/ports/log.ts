@@ -85,6 +85,8 @@ export interface ShardLogs {
    * be.
    */
   open(service: string, shard: number): Promise<ShardLog>
+  /** The shards of this service whose logs have been made, in order. Throws as `open` does. */
+  shardsOf(service: string): Promise<readonly number[]>
   /** Closes all that are open. */
   close(): Promise<void>
 }

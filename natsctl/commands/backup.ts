@@ -9,10 +9,11 @@ import { withSigningOperator } from '../context/connection.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
 import { writeAtomically } from '../output/atomicFile.js'
-import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { count, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { backUpDirectory, backUpService, type StateFlags } from '../state/backupState.js'
 import { type Backup, encodeBackup } from './backupFile.js'
 
 type Database = Operator['database']
@@ -23,14 +24,23 @@ export const serversTables = 'theseus-'
 export function addBackup(program: Program): void {
   const backup = program.command
     .command('backup')
-    .description('write what nobody else can restore of the upgrade database to a file')
+    .description('write what nobody else can restore of the upgrade database to a file, or a copy of state')
     .argument('<file>', 'where it goes')
+    .option('--directory <directory>', "the state directory of a host of this machine, in the database's place")
+    .option('--service <name>', "the state of all nodes of a sharded service, in the database's place")
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => backUp(file, command.optsWithGlobals())))
-  asOrder(backup)
+  asOrder(backup, (flags) => !('directory' in flags))
 }
 
-function backUp(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
+function backUp(file: string, flags: StateFlags & KeyFlags): Promise<ExitCode> {
+  const { directory, service } = flags
+  if (directory !== undefined && service !== undefined) throw usageFailure('give --directory or --service, not both')
+  if (directory !== undefined) return backUpDirectory(file, directory, flags)
+  return service === undefined ? backUpDatabase(file, flags) : backUpService(file, service, flags)
+}
+
+function backUpDatabase(file: string, flags: OrderFlags & KeyFlags): Promise<ExitCode> {
   return withSigningOperator(flags, async (operator, system) => {
     const backup = await copyOf(operator.database, system)
     const bytes = encodeBackup(backup)

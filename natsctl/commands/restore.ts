@@ -9,7 +9,7 @@ import { isFault, type Operator } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
 import { type Control, controlKey, decodeManifest, digestOf, isDigest, type SignedManifest } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
-import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
+import { asOrder, dryRunField } from '../context/orders.js'
 import { targetOf } from '../context/target.js'
 import { trustedBy } from '../context/trust.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
@@ -19,20 +19,21 @@ import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitC
 import { show } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { CopyReader } from '../state/copyFile.js'
+import { type RestoreStateFlags, restoreState } from '../state/restoreState.js'
 import { serversTables } from './backup.js'
 import { type Backup, decodeBackup } from './backupFile.js'
 
-interface RestoreFlags extends OrderFlags, KeyFlags {
-  readonly digest?: string
-  readonly yes?: true
-}
+type RestoreFlags = RestoreStateFlags & KeyFlags
 
 export function addRestore(program: Program): void {
   const restore = program.command
     .command('restore')
-    .description('give the upgrade database what it is missing of a backup')
+    .description('give the upgrade database what it is missing of a backup, or restore a copy of state')
     .argument('<file>', 'what "natsctl backup" wrote')
     .option('--digest <digest>', 'the digest that the file has to have, as "natsctl backup" and the audit told it')
+    .option('--directory <directory>', 'where the copy of a state directory goes: it is made')
+    .option('--replicas <number>', 'of the logs of a sharded service that are not there')
     .option('--yes', 'do not ask')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => restoreFrom(file, command.optsWithGlobals())))
@@ -40,6 +41,12 @@ export function addRestore(program: Program): void {
 }
 
 async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode> {
+  return (await CopyReader.isCopy(file)) ? restoreState(file, flags) : restoreDatabase(file, flags)
+}
+
+async function restoreDatabase(file: string, flags: RestoreFlags): Promise<ExitCode> {
+  if (flags.directory !== undefined || flags.replicas !== undefined)
+    throw usageFailure(`${file} is no copy of state: it takes no --directory and no --replicas`)
   const { backup, digest } = await verified(file, flags)
   const ofSystem = (system: string) => {
     if (system !== backup.system) throw usageFailure(`${file} is of system ${backup.system}, not of ${system}`)

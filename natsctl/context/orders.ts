@@ -13,10 +13,13 @@ export interface OrderFlags extends GlobalFlags, ToFlags {
   readonly dryRun?: true
 }
 
-const orders = new WeakSet<Command>()
+type Reaches = (flags: object) => boolean
 
-export function asOrder(command: Command): Command {
-  orders.add(command)
+const orders = new WeakMap<Command, Reaches>()
+
+/** @param reaches whether it reaches a system with these flags: any order does, unless it says otherwise */
+export function asOrder(command: Command, reaches: Reaches = () => true): Command {
+  orders.set(command, reaches)
   return withDryRun(command)
 }
 
@@ -33,7 +36,7 @@ export function withDryRun(command: Command): Command {
 
 /** Before an order begins. Throws when no system is named. */
 export async function printTarget(command: Command): Promise<void> {
-  if (!orders.has(command)) return
+  if (orders.get(command)?.(command.opts()) !== true) return
   const embedded = embeddedSystem()
   const where =
     embedded === undefined

@@ -19,6 +19,7 @@ test('logs that can’t be opened are told of once, not for each shard and each 
       if (isAway) return Promise.reject(new Fault('unavailable.storage', 'does nats-server run with JetStream?'))
       return client.open(service, shard)
     },
+    shardsOf: (service) => client.shardsOf(service),
     close: () => client.close(),
   }
   const told: string[] = []

@@ -73,6 +73,19 @@ test('two that open a new log at once both have it, and it loses nothing by age 
   t.is((await logsOf(t, { isSynced: true }).open('pages', 0)).durability, 'disk')
 })
 
+test('the shards of a service are those whose logs were made, in order: of this system and this service', async (t) => {
+  const logs = logsOf(t)
+  t.deepEqual(await logs.shardsOf('carts'), [])
+  for (const [service, shard] of [
+    ['carts', 10],
+    ['carts', 2],
+    ['carts2', 1],
+  ] as const)
+    await logs.open(service, shard)
+  await logsOf(t, { system: 'shop2' }).open('carts', 5)
+  t.deepEqual(await logs.shardsOf('carts'), [2, 10])
+})
+
 const broken: readonly (readonly [shard: number, settings: object, line: RegExp])[] = [
   [1, { discard: 'old' }, /discard is "old", and must be "new".* nats stream edit theseus-log\+shop\+pages\+1 --discard new$/],
   [2, { max_age: 60e9 }, /max_age is 60000000000, and must be 0.* --max-age 0s$/],

@@ -26,6 +26,18 @@ logContract(
 snapshotsContract('memory', () => new MemorySnapshots({ turn: setImmediate }))
 snapshotsContract('memory shard', async () => (await memoryShardLogs().client('host').open('notes', 3)).snapshots)
 
+test('the shards of a service are those whose logs were made, in order', async (t) => {
+  const logs = memoryShardLogs().client('host')
+  t.deepEqual(await logs.shardsOf('notes'), [])
+  for (const [service, shard] of [
+    ['notes', 10],
+    ['notes', 2],
+    ['notes2', 1],
+  ] as const)
+    await logs.open(service, shard)
+  t.deepEqual(await logs.shardsOf('notes'), [2, 10])
+})
+
 const one = new Uint8Array([1])
 const two = new Uint8Array([2])
 

@@ -26,8 +26,11 @@ const attempt = async (action: () => unknown): Promise<string> => {
   }
 }
 
+/** The same, a few hundred in a second. */
+const pace = (): Promise<void> => write(() => new Promise((resolve) => setTimeout(resolve, 3)))
+
 /** Commits without end, from where the directory ends, and says each number once it is acknowledged. */
-async function write(): Promise<void> {
+async function write(pause?: () => Promise<void>): Promise<void> {
   const store = await open()
   say(`opened ${process.pid}`)
   const newest = store.get('newest')
@@ -38,6 +41,7 @@ async function write(): Promise<void> {
       [`b${n}`, numbered(n)],
     ])
     say(String(n))
+    await pause?.()
   }
 }
 
@@ -78,5 +82,5 @@ async function overfill(): Promise<void> {
   say('closed')
 }
 
-const roles = { write, contend, overfill }
+const roles = { write, pace, contend, overfill }
 await roles[role as keyof typeof roles]()

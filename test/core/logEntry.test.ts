@@ -30,6 +30,7 @@ const content: fc.Arbitrary<EntryContent> = fc.oneof(
   fc.record({ kind: fc.constant('part' as const), index: number, isLast: fc.boolean(), bytes: plainBytes(300) }),
   fc.record({ kind: fc.constant('beat' as const) }),
   fc.record({ kind: fc.constant('snapshot' as const), name: wellFormed, from: number, owner: wellFormed, leaseMs: number }),
+  fc.record({ kind: fc.constant('restored' as const), name: wellFormed, from: number, owner: wellFormed, leaseMs: number }),
   fc.record({
     kind: fc.constant('release' as const),
     to: fc.option(wellFormed),

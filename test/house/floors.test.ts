@@ -46,6 +46,7 @@ const floors: Record<string, readonly string[]> = {
       'new',
       'demo',
       'completion',
+      'state',
       'undo',
       'shards',
       'commands',

@@ -46,7 +46,10 @@ export class JetStreamApi {
    * ask, or without JetStream. Other errors are in the answer.
    */
   async ask(name: string, stream: string, body: unknown = {}, askMs = this.waits.askMs): Promise<ApiAnswer> {
-    const subject = `$JS.API.${name}.${stream}`
+    return this.#ask(`$JS.API.${name}.${stream}`, name, stream, body, askMs)
+  }
+
+  async #ask(subject: string, name: string, stream: string, body: unknown, askMs: number): Promise<ApiAnswer> {
     const payload = JSON.stringify(body)
     const timeoutMs = this.waits.answerMs
     const deadlineMs = systemClock.monotonicMs() + askMs
@@ -70,6 +73,19 @@ export class JetStreamApi {
     if (error?.errorCode === errorCodes.streamNotFound) return undefined
     if (error !== undefined) throw apiFault(stream, error)
     return streamState(body)
+  }
+
+  /** The names of all streams that take messages on these subjects. */
+  async streamsOn(subject: string): Promise<readonly string[]> {
+    const found: string[] = []
+    for (;;) {
+      const query = { subject, offset: found.length }
+      const { body, error } = await this.#ask('$JS.API.STREAM.NAMES', 'STREAM.NAMES', subject, query, this.waits.askMs)
+      if (error !== undefined) throw apiFault(subject, error)
+      const page = Array.isArray(body.streams) ? body.streams.filter((name) => typeof name === 'string') : []
+      found.push(...page)
+      if (page.length === 0 || found.length >= Number(body.total ?? 0)) return found
+    }
   }
 
   /** Looked up once. Whether it is there while nobody answers, nobody knows. */

@@ -14,7 +14,7 @@ import { JetStreamLog } from './jetStreamLog.js'
 import { JetStreamSnapshots } from './jetStreamSnapshots.js'
 import { openStream } from './openStream.js'
 import type { StreamUse } from './streamConfig.js'
-import { logNames, type StreamNames, snapshotNames, snapshotsUnder } from './streamNames.js'
+import { logNames, logsOf, type StreamNames, snapshotNames, snapshotsUnder } from './streamNames.js'
 import { testedServer, untestedServerLine } from './testedServers.js'
 
 /** The settings of the connection are those of `nats()`. */
@@ -73,6 +73,12 @@ class JetStreamLogs implements ShardLogs {
     const log = new JetStreamLog(api, names, durability, kept, () => this.#logs.delete(log))
     this.#logs.add(log)
     return log
+  }
+
+  async shardsOf(service: string): Promise<readonly number[]> {
+    const { subject, shardOf } = logsOf(this.options.system, service)
+    const streams = await (await this.#connected()).streamsOn(subject)
+    return streams.flatMap((stream) => shardOf(stream) ?? []).sort((a, b) => a - b)
   }
 
   async #connected(): Promise<JetStreamApi> {

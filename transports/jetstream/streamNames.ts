@@ -17,6 +17,20 @@ export function logNames(system: string, service: string, shard: number): Stream
   return { stream: ['theseus-log', ...parts].join('+'), subject: ['theseus-log', ...parts].join('.') }
 }
 
+/** The subjects of the logs of all shards of a service; and the shard whose stream is called so. */
+export function logsOf(
+  system: string,
+  service: string,
+): { readonly subject: string; shardOf(stream: string): number | undefined } {
+  const parts = ['theseus-log', ...owner(system, service)]
+  const before = `${parts.join('+')}+`
+  return {
+    subject: [...parts, '*'].join('.'),
+    shardOf: (stream) =>
+      stream.startsWith(before) && /^\d+$/.test(stream.slice(before.length)) ? Number(stream.slice(before.length)) : undefined,
+  }
+}
+
 /** One stream for the snapshots of all shards of a service. */
 export function snapshotNames(system: string, service: string): StreamNames {
   const parts = owner(system, service)

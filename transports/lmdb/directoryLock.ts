@@ -75,6 +75,18 @@ export function lockDirectory(directory: string): DirectoryLock {
   }
 }
 
+/**
+ * Throws `config.directory-held` where a process of another machine may have the directory: what it writes
+ * can't be read from here at one moment.
+ */
+export function checkReadableHere(directory: string): void {
+  const other = read(join(directory, 'host.lock'), directory)
+  if (other === undefined || other.hostname === hostname()) return
+  const where = `state directory ${directory} is held by process ${other.pid} on ${other.hostname}`
+  const message = `${where}, and this is ${hostname()}: copy it there; if that host is gone for good, delete its host.lock`
+  throw new Fault('config.directory-held', message, { directory, pid: other.pid, hostname: other.hostname })
+}
+
 /** Answers the open file, which holds the kernel's lock. */
 function acquire(path: string, me: Holder, directory: string): number {
   for (;;) {

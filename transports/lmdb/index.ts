@@ -1,1 +1,2 @@
+export { copyOfDirectory, type DirectoryCopy, makeDirectory } from './directoryCopy.js'
 export { type LmdbOptions, lmdb } from './localStore.js'

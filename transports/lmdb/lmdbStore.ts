@@ -32,6 +32,8 @@ type Entries = Database<Buffer, string>
 export interface LmdbSettings {
   readonly durability: LocalDurability
   readonly mapSizeBytes?: number | undefined
+  /** The identity of a directory that is new, where it is a copy of another. */
+  readonly directoryId?: string
 }
 
 export type OpenRoot = (options: RootDatabaseOptionsWithPath) => RootDatabase
@@ -49,7 +51,7 @@ export async function openLmdb(directory: string, options: LmdbSettings, openRoo
     closeFiles(directory)
     const about = root.openDB<string, string>({ name: 'about', encoding: 'string' })
     const entries = root.openDB<Buffer, string>({ name: 'entries', encoding: 'binary', keyEncoder } as { name: string })
-    const directoryId = await identify(about)
+    const directoryId = await identify(about, options.directoryId ?? randomUUID())
     return new LmdbStore(directoryId, placeOf(directory), durability, root, about, entries, lock)
   } catch (error) {
     await root?.close()
@@ -120,12 +122,12 @@ function environment(
  * The directory's identity, which lies in a database beside the entries, where no key and no
  * range of a node reaches.
  */
-async function identify(about: About): Promise<string> {
+async function identify(about: About, newId: string): Promise<string> {
   const layout = about.get('layout')
   if (layout === undefined) {
     await about.batch(() => {
       about.put('layout', String(formats.store.first))
-      about.put('directoryId', randomUUID())
+      about.put('directoryId', newId)
     })
   } else if (!isRead(formats.store, Number(layout))) {
     const read = numbersRead(formats.store)
@@ -140,7 +142,14 @@ function placeOf(directory: string): string {
   return `${ino}-${birthtimeNs}`
 }
 
+/**
+ * A process that was killed while it copied the store holds its pages, and the file grows, until it is looked
+ * for.
+ */
+const commitsPerReaderCheck = 1_024
+
 export class LmdbStore implements LogCache {
+  #commits = 0
   /** The newest commit, whatever became of it: commits end in order, so when it has ended, all have. */
   #newest: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined
@@ -239,6 +248,7 @@ export class LmdbStore implements LogCache {
   }
 
   #batch(write: () => void): Promise<void> {
+    if (++this.#commits % commitsPerReaderCheck === 0) this.#root.readerCheck()
     const done = this.#entries.batch(write).then(nothing, notWritten)
     this.#newest = done
     return done

@@ -38,7 +38,11 @@ export function memoryShardLogs(options: MemoryShardLogsOptions = {}): MemorySha
     shards.set(name, made)
     return made
   }
-  return { shard: shardOf, client: (name) => new Client(name, shardOf) }
+  const shardsOf = (service: string): readonly number[] =>
+    [...shards.keys()]
+      .flatMap((name) => (name.startsWith(`${service}/`) ? [Number(name.slice(service.length + 1))] : []))
+      .sort((a, b) => a - b)
+  return { shard: shardOf, client: (name) => new Client(name, shardOf, shardsOf) }
 }
 
 function snapshotsOf(clock: Pick<Clock, 'turn'>, sliceBytesMax: number | undefined): MemorySnapshots {
@@ -51,7 +55,12 @@ class Client implements MemoryShardClient {
   constructor(
     private readonly name: string,
     private readonly shardOf: MemoryShardLogs['shard'],
+    private readonly made: (service: string) => readonly number[],
   ) {}
+
+  shardsOf(service: string): Promise<readonly number[]> {
+    return Promise.resolve(this.made(service))
+  }
 
   open(service: string, shard: number): Promise<ShardLog> {
     const { log, snapshots } = this.shardOf(service, shard)
