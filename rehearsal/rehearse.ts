@@ -8,6 +8,7 @@
  *   --with NAMES   goes through these dimensions too, which are not in every run: as in `stops,clocks`, or
  *                  `all` (world/operations/dimensions.ts)
  *   --habits A,B   the habits that a plan's code may have, or "all" (those that are usual)
+ *   --of NAME      only plans that go through this dimension, or have this habit
  *   --first        ends with the first seed that fails
  *   --shrink       makes a failing plan as small as it can before it is printed
  */
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     first: { type: 'boolean' },
     shrink: { type: 'boolean' },
     with: { type: 'string' },
+    of: { type: 'string' },
   },
 })
 const asked = dimensionsOf(values.with ?? '')
@@ -56,11 +58,15 @@ if (values.seed !== undefined) {
 } else {
   const seeds = Number(values.seeds ?? 2_000)
   const from = Number(values.from ?? 1)
+  let played = 0
   let failed = 0
   let virtualMs = 0
   const beganMs = performance.now()
-  for (let seed = from; seed < from + seeds; seed++) {
+  let seed = from
+  for (; played < seeds; seed++) {
     const plan = planOf(seed, asked, among)
+    if (values.of !== undefined && ![...plan.habits, ...plan.dimensions].some((name) => name === values.of)) continue
+    played++
     const result = await play(plan)
     virtualMs += result.virtualMs
     if (result.violations.length > 0) {
@@ -68,11 +74,11 @@ if (values.seed !== undefined) {
       await fail(plan, result)
       if (values.first === true) break
     }
-    if ((seed - from + 1) % 1_000 === 0) say(`${seed - from + 1} seeds, ${failed} failed`)
+    if (played % 1_000 === 0) say(`${played} seeds, ${failed} failed`)
   }
   const seconds = (performance.now() - beganMs) / 1_000
   say(
-    `${seeds} seeds from ${from}: ${failed} failed; ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time in ${seconds.toFixed(0)} s, ${(seeds / seconds).toFixed(0)} seeds a second`,
+    `${played} seeds from ${from} to ${seed - 1}: ${failed} failed; ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time in ${seconds.toFixed(0)} s, ${(played / seconds).toFixed(0)} seeds a second`,
   )
 }
 

@@ -6,13 +6,14 @@
  * C12. A send or an announcement was committed before it left.
  */
 import { isFault, type RunningHost, type Version } from 'theseus-actors'
-import { makeCall } from './calls.js'
+import { makeCall, targetOf } from './calls.js'
 import { lineageOf, reading } from './classSpecs.js'
 import type { RunningNode } from './cluster.js'
 import { opOf, timerOf } from './code/operationIds.js'
 import { isReachable, versionsOf } from './expectations.js'
 import type { Asked, NodePlan } from './plan.js'
 import type { AuditContext } from './quiescence.js'
+import { isShardedService } from './shards/shardPlan.js'
 
 const auditDeadlineMs = 8_000
 
@@ -62,12 +63,12 @@ export async function audit(world: AuditContext): Promise<void> {
 async function checkDead(
   world: AuditContext,
   auditor: RunningHost,
-  { nodeId }: NodePlan,
+  { nodeId, service }: NodePlan,
   register: string,
   version: Version,
 ): Promise<void> {
   const options = { version, deadlineMs: auditDeadlineMs, kind: 'query' } as const
-  const outcome = await auditor.operator.call({ node: nodeId }, reading(register), ['audit'], options).then(
+  const outcome = await auditor.operator.call(targetOf(world.plan, service, nodeId), reading(register), ['audit'], options).then(
     () => 'answers',
     (error) => (isFault(error) ? error.code : String(error)),
   )
@@ -78,7 +79,7 @@ async function checkDead(
 /** E1. */
 function checkEvents(world: AuditContext, lists: ReadonlyMap<string, readonly string[]>): void {
   for (const { plan } of world.allNodes()) {
-    if (plan.service !== 'ledger' || world.model.isRestored(plan.nodeId)) continue
+    if (plan.service !== 'ledger' || isShardedService(world.plan, 'ledger') || world.model.isRestored(plan.nodeId)) continue
     const heard = new Set(lists.get(`${plan.nodeId} main`))
     for (const op of world.events.dueTo(plan.nodeId))
       if (!heard.has(op)) world.violated('E1', `${plan.nodeId} was there, and has not heard ${op}`)

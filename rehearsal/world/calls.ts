@@ -12,7 +12,7 @@ import type { TableRead } from './code/table.js'
 import type { Walked } from './code/walks.js'
 import { isExpected, isWithoutTrace } from './expectations.js'
 import type { Lengths, Model } from './model.js'
-import type { Asked, Plan, Step } from './plan.js'
+import type { Asked, Plan, ServiceName, Step } from './plan.js'
 import type { PlannedClasses } from './plannedClasses.js'
 
 export type CallStep = Extract<Step, { kind: 'call' }>
@@ -44,6 +44,8 @@ export async function makeCall(world: CallsContext, client: RunningHost, op: str
     if (!isFault(error)) throw error
     world.trace(`${op} failed: ${error.code}`)
     model.ended(op, isWithoutTrace(error, asked) ? 'not executed' : 'unknown')
+    if (error.code === 'unavailable.no-such-node' && isTold(before, node))
+      world.violated('C14', `${op} is told that there is no ${node}, of which something was told before`)
     if (!isExpected(plan, error, call)) {
       world.violated('C6', `${op} ${callText(call)} ended with ${reasonOf(error)}${detailsOf(error)}`)
     }
@@ -66,8 +68,15 @@ export async function makeCall(world: CallsContext, client: RunningHost, op: str
   function byName(): Promise<unknown> {
     const [method, args] = methodOf(asked)
     const kind = isQuery(asked) ? 'query' : 'command'
-    return client.operator.call(node === null ? { service } : { node }, method, [op, ...args], { version, deadlineMs, kind })
+    return client.operator.call(targetOf(plan, service, node), method, [op, ...args], { version, deadlineMs, kind })
   }
+}
+
+/** As an operator names it. */
+export function targetOf({ shards }: Plan, service: ServiceName, node: string | null) {
+  if (node === null) return { service }
+  const of = shards?.counts[service]
+  return of === undefined ? { node } : { node, shardOf: { service, shard: 0, of, host: null } }
 }
 
 function hold(world: CallsContext, op: string, { service, version, asked }: CallStep, answer: unknown, before: Lengths): void {
@@ -123,6 +132,10 @@ function holdWalk(model: Model, { node, op, index, late, next }: Walked, before:
   model.added(op, node, 'main', index, before)
   if (late !== null) model.added(lateOf(op), node, 'main', late, before)
   for (const hop of next) holdWalk(model, hop, before)
+}
+
+function isTold(lengths: Lengths, node: string | null): boolean {
+  return [...lengths].some(([key, length]) => length > 0 && key.startsWith(`${node} `))
 }
 
 function isQuery({ what }: Asked): boolean {

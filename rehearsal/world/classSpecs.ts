@@ -17,10 +17,12 @@ export interface ClassSpec {
   /** Whether it publishes, or hears, what an upgrade has introduced. */
   readonly rumours: boolean
   readonly habits: readonly Habit[]
+  /** Null: its nodes are each on one host. */
+  readonly shards: number | null
 }
 
 /** The parts of a plan that lines are made of. */
-export type LineagePlan = Pick<Plan, 'registers' | 'upgrades'> & Partial<Pick<Plan, 'habits'>>
+export type LineagePlan = Pick<Plan, 'registers' | 'upgrades'> & Partial<Pick<Plan, 'habits' | 'shards'>>
 
 /** The class of a service at each version, from 0 to the newest. */
 export function lineageOf(plan: LineagePlan, service: ServiceName): readonly ClassSpec[] {
@@ -32,6 +34,7 @@ export function lineageOf(plan: LineagePlan, service: ServiceName): readonly Cla
     strikes: false,
     rumours: false,
     habits,
+    shards: plan.shards?.counts[service] ?? null,
   }
   const line: ClassSpec[] = [{ ...first, className: nameOf(service, 1) }]
   const rumours = rumoursSince(plan)

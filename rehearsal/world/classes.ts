@@ -107,7 +107,8 @@ export function makeClass(
     define('hear', command, function (op) {
       return runCommand(oracle, this.id, op, 'plainly', () => append(this.holder, main, op))
     })
-    hears(told)(made.prototype, 'hear', {})
+    // One that hears events never sleeps, and misses them once its shard has moved.
+    if (spec.shards === null) hears(told)(made.prototype, 'hear', {})
   }
   if (spec.service === 'teller') {
     define('announce', command, function (op, manner: Manner) {
@@ -240,7 +241,7 @@ function calledBy({ service, habits }: ClassSpec) {
 
 /** Opens what methods defined from outside need of their object. */
 function emptyClass(spec: ClassSpec, troubles: ClassTroubles, oracle: ExecutionOracle) {
-  return class extends NodeObject<RegistersState, Record<string, string>> {
+  const made = class extends NodeObject<RegistersState, Record<string, string>> {
     static override readonly className = spec.className
     /** Every class of a service calls the same, so that no upgrade of these leaves a caller behind. */
     static override readonly calls = calledBy(spec)
@@ -282,4 +283,5 @@ function emptyClass(spec: ClassSpec, troubles: ClassTroubles, oracle: ExecutionO
       return oracle.trouble(troubles.check, this.nodeId, `selfCheck() of ${spec.className}`)
     }
   }
+  return spec.shards === null ? made : Object.assign(made, { shards: spec.shards })
 }

@@ -3,6 +3,7 @@ import type { MemberHandle, Version } from 'theseus-actors'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
 import type { ServerProcess } from './serverProcess.js'
+import type { ShardedNodes } from './shards/shardedNodes.js'
 
 /** A node as it stands, and the way to have it try again. */
 export type RunningNode = Pick<MemberHandle, 'version' | 'className' | 'phase' | 'chain' | 'records' | 'retry'>
@@ -11,10 +12,17 @@ export class Cluster {
   readonly hosts = new Map<string, HostProcess>()
   readonly servers = new Map<string, ServerProcess>()
   readonly nodes = new Map<string, NodePlan>()
+  /** Undefined where no service is sharded. */
+  sharded: ShardedNodes | undefined
 
+  /** One of a sharded service is born by its first command. */
   addNode(node: NodePlan): void {
     this.nodes.set(node.nodeId, node)
-    this.hosts.get(node.host)!.add(node)
+    if (!this.isSharded(node.nodeId)) this.hosts.get(node.host)!.add(node)
+  }
+
+  isSharded(nodeId: string): boolean {
+    return this.sharded?.has(nodeId) ?? false
   }
 
   host(name: string): HostProcess {
@@ -27,7 +35,7 @@ export class Cluster {
 
   hostOf(nodeId: string): HostProcess | undefined {
     const node = this.nodes.get(nodeId)
-    return node && this.hosts.get(node.host)
+    return this.isSharded(nodeId) ? this.sharded!.hostOf(nodeId) : node && this.hosts.get(node.host)
   }
 
   server(name: string): ServerProcess {
@@ -40,12 +48,17 @@ export class Cluster {
 
   node(nodeId: string) {
     const plan = this.nodes.get(nodeId)
+    if (plan !== undefined && this.isSharded(nodeId)) {
+      const host = this.sharded!.hostOf(nodeId)?.name ?? ''
+      return { plan: { ...plan, host }, handle: this.sharded!.handleOf(nodeId) }
+    }
     return plan && { plan, handle: this.host(plan.host).nodes.get(nodeId)?.handle }
   }
 
-  /** Every node, as it runs, if it does. */
+  /** Every node that was born, as it runs, if it does. */
   allNodes() {
-    return [...this.nodes.keys()].map((nodeId) => this.node(nodeId)!)
+    const born = [...this.nodes.keys()].filter((nodeId) => !this.isSharded(nodeId) || this.sharded!.isBorn(nodeId))
+    return born.map((nodeId) => this.node(nodeId)!)
   }
 
   isAlive(nodeId: string): boolean {

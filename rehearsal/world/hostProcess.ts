@@ -15,9 +15,10 @@ import {
 import { type MemoryState, type MemoryTransport, memoryStore, memoryTransport, seededRandom } from 'theseus-actors/memory'
 import type { Write } from '../../core/ports/stateStore.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
-import { type CrashMoment, type NodePlan, serviceNames } from './plan.js'
-import type { ProcessEnvironment } from './processEnvironment.js'
+import { type CrashMoment, type NodePlan, type Step, serviceNames } from './plan.js'
+import type { ProcessCode, ProcessEnvironment } from './processEnvironment.js'
 import { ProcessFault } from './processFault.js'
+import { isShardedService } from './shards/shardPlan.js'
 
 /** How long whoever looks after a host waits before it tries again what failed. */
 const tryAgainMs = 150
@@ -40,6 +41,7 @@ export class HostProcess {
   #processFault: ProcessFault
   readonly #skew = { ms: 0 }
   readonly #isRemembered: boolean
+  #code: ProcessCode | undefined
   #running: RunningHost | undefined
   #starts = 0
   readonly #starting = new Set<string>()
@@ -58,7 +60,8 @@ export class HostProcess {
     private readonly directoryOf = name,
   ) {
     const { backup, steps } = environment.plan
-    this.#isRemembered = backup?.host === name || steps.some((step) => step.kind === 'move' && step.host === name)
+    const isCopied = (step: Step) => (step.kind === 'move' || step.kind === 'cacheLost') && step.host === name
+    this.#isRemembered = backup?.host === name || steps.some(isCopied)
     this.#processFault = new ProcessFault(name, environment.time, this.#skew)
     this.#processFault.cut()
     this.disk = this.#newDisk()
@@ -144,6 +147,9 @@ export class HostProcess {
 
   async #start(processFault: ProcessFault): Promise<void> {
     const { environment, name } = this
+    const code = environment.codeOf(processFault)
+    this.#code = code
+    const logs = environment.logs?.client(processFault, `${name}:${this.#starts}`, (at) => this.#isNow(processFault) && this.#count(at))
     const random = seededRandom(environment.plan.seed * 1000 + this.#starts * 50 + environment.hostNumber(name))
     for (;;) {
       try {
@@ -156,7 +162,8 @@ export class HostProcess {
           },
           udb: { ...environment.level, open: (system, clock) => environment.openDatabase(system, clock, processFault) },
           state: this.disk,
-          bundles: environment.repository,
+          ...(logs === undefined ? {} : { shards: logs }),
+          bundles: code.repository,
           clock: processFault.clock,
           random,
           settings: environment.settings,
@@ -176,6 +183,24 @@ export class HostProcess {
       }
     }
     for (const plan of this.#firsts) void this.#startNode(plan, processFault)
+    if (environment.plan.hosts.includes(name)) void this.#offer(code, processFault)
+  }
+
+  async #offer({ first }: ProcessCode, processFault: ProcessFault): Promise<void> {
+    for (const service of serviceNames.filter((each) => isShardedService(this.environment.plan, each)))
+      while (this.#running !== undefined && this.#isNow(processFault)) {
+        try {
+          await this.#running.offer(first[service])
+          break
+        } catch (error) {
+          this.environment.trace(`${this.name} does not offer ${service}: ${error}`)
+          await processFault.pause(tryAgainMs)
+        }
+      }
+  }
+
+  #isNow(processFault: ProcessFault): boolean {
+    return this.#processFault === processFault && !processFault.isDead
   }
 
   /** One node of each group, and all others. */
@@ -228,12 +253,12 @@ export class HostProcess {
   }
 
   async #started(running: RunningHost, plan: NodePlan, plans: readonly NodePlan[]) {
-    const { environment } = this
+    const { first } = this.#code!
     if (plan.group === undefined) {
-      const handle = await running.node(environment.codeFor(plan.service), plan.nodeId)
+      const handle = await running.node(first[plan.service], plan.nodeId)
       return [{ plan, handle, end: handle }]
     }
-    const classes = Object.fromEntries(plans.map(({ service }) => [service, environment.codeFor(service)]))
+    const classes = Object.fromEntries(plans.map(({ service }) => [service, first[service]]))
     const group = await running.group(plan.group, classes)
     return plans.map((each) => ({ plan: each, handle: group.members[each.service]!, end: group }))
   }

@@ -10,6 +10,7 @@ import type { TableChange } from './code/table.js'
 import type { Walk } from './code/walks.js'
 import type { Dimension } from './operations/dimensions.js'
 import type { OperationStep } from './operations/operationPlan.js'
+import type { ShardsPlan } from './shards/shardPlan.js'
 
 export type ServiceName = 'ledger' | 'teller'
 export const serviceNames: readonly ServiceName[] = ['ledger', 'teller']
@@ -157,6 +158,8 @@ export type CrashMoment =
   | { readonly at: 'once' }
   | { readonly at: 'beforeCommit' | 'afterCommit' | 'message'; readonly count: number }
   | { readonly at: 'phase'; readonly phase: Phase; readonly count: number }
+  /** When it has sent an append to the log of a shard; or when that has arrived, and nobody has told it. */
+  | { readonly at: 'append' | 'appended'; readonly count: number }
 
 export type Step = OperationStep | BasicStep
 
@@ -235,6 +238,8 @@ export interface Plan {
   readonly clients: readonly string[]
   readonly limit: ServiceLimit
   readonly registers: Readonly<Record<ServiceName, readonly Register[]>>
+  /** Left out where no service is sharded. */
+  readonly shards?: ShardsPlan
   readonly nodes: readonly NodePlan[]
   readonly upgrades: readonly UpgradePlan[]
   readonly steps: readonly Step[]

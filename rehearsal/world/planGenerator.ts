@@ -15,6 +15,7 @@ import { dimensionsDrawn, operationSteps, stepsPlayed, upgradesPlayed } from './
 import { withRewinds } from './operations/rewinds.js'
 import type { Asked, CrashMoment, Manner, NodePlan, Plan, ServiceName, Step, UpgradePlan, Weather } from './plan.js'
 import { PlanRandom } from './planRandom.js'
+import { withShards } from './shards/shardPlan.js'
 import { upgradesOf } from './upgradeGenerator.js'
 
 const lastsMs = 5_000
@@ -83,7 +84,8 @@ export function planOf(seed: number, asked: ReadonlySet<Dimension> = always, amo
   const operated = { hosts, clients, servers, nodes: all, upgrades, publishedAtMs, calls, lastsMs }
   const played = stepsPlayed(drawn, steps, operationSteps(seed, drawn, operated), clients)
   const plan = withHabits({ ...base, limit, steps: [...played].sort((a, b) => a.atMs - b.atMs) }, among)
-  return withRewinds(drawn.includes('groups') ? withGroup(plan) : plan)
+  const whole = withRewinds(drawn.includes('groups') ? withGroup(plan) : plan)
+  return drawn.includes('shards') ? withShards(whole) : whole
 }
 
 /** Apart from what the running world draws from the same seed. */

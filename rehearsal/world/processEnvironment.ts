@@ -9,6 +9,7 @@ import type { Write } from '../../core/ports/stateStore.js'
 import type { Network } from './network.js'
 import type { Plan, ServiceName } from './plan.js'
 import type { ProcessFault } from './processFault.js'
+import type { WorldLogs } from './shards/worldLogs.js'
 import type { VirtualTime } from './virtualTime.js'
 
 export type UpgradeDatabase = Operator['database']
@@ -21,6 +22,12 @@ export interface Tamper {
   readonly register?: (container: DependencyContainer) => void
 }
 
+/** The classes that a process has, and the upgrades that it loads. */
+export interface ProcessCode {
+  readonly first: Readonly<Record<ServiceName, NodeClass>>
+  readonly repository: Exclude<HostOptions['bundles'], string | undefined>
+}
+
 export interface ProcessEnvironment {
   /** N1. A node has started, though its host could not listen for its calls all the while. */
   unheard(nodeId: string): void
@@ -29,7 +36,6 @@ export interface ProcessEnvironment {
   readonly time: VirtualTime
   readonly network: Network
   readonly settings: NonNullable<HostOptions['settings']>
-  readonly repository: Exclude<HostOptions['bundles'], string | undefined>
   readonly tamper: Tamper
   /** A number in [0, 1) from the world's own chance. */
   chance(): number
@@ -49,6 +55,10 @@ export interface ProcessEnvironment {
   readonly level: { readonly level?: Level }
   openDatabase(system: string, clock: Clock, processFault: ProcessFault): Promise<UpgradeDatabase>
   hostNumber(host: string): number
+  /** Undefined where no service is sharded. */
+  readonly logs: WorldLogs | undefined
+  /** The code in a process. */
+  codeOf(processFault: ProcessFault): ProcessCode
   /** The class that a host's own code brings for a service. */
   codeFor(service: ServiceName): NodeClass
 }

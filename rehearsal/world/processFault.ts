@@ -22,6 +22,7 @@ export class ProcessFault {
   #silentUntilMs = 0
   /** The events that would have happened while it is frozen, in order. */
   #held: (() => void)[] = []
+  readonly #atCut: (() => void)[] = []
   transport: MemoryTransport | undefined
   /** Hears of every request that the database has carried out, before its answer arrives. */
   onRequest: () => void = () => {}
@@ -112,6 +113,11 @@ export class ProcessFault {
   cut(): void {
     this.#isDead = true
     this.transport?.disconnect()
+    for (const action of this.#atCut.splice(0)) action()
+  }
+
+  onCut(action: () => void): void {
+    this.#atCut.push(action)
   }
 
   /** The database as this process reaches it: `passage` lets a request through, and its answer back. */
@@ -123,7 +129,7 @@ export class ProcessFault {
         if (typeof method !== 'function') return method
         if (key === 'close') return () => method.apply(target)
         return (...args: unknown[]) =>
-          this.#isDead ? new Promise(() => {}) : this.#whileAlive(passage(() => this.#carriedOut(method.apply(target, args))))
+          this.#isDead ? new Promise(() => {}) : this.whileAlive(passage(() => this.#carriedOut(method.apply(target, args))))
       },
     })
   }
@@ -135,7 +141,8 @@ export class ProcessFault {
     return answer
   }
 
-  #whileAlive(answer: Promise<unknown>): Promise<unknown> {
+  /** The answer, when the process runs; never if it is dead. */
+  whileAlive<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       answer.then(
         (value) => this.whenRunning(() => resolve(value)),

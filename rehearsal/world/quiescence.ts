@@ -20,6 +20,8 @@ import { servicesWith } from './operations/groupPlan.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import type { UpgradeDatabase } from './processEnvironment.js'
+import { isShardedService } from './shards/shardPlan.js'
+import type { ShardedNodes } from './shards/shardedNodes.js'
 import type { WorldTime } from './virtualTime.js'
 
 /** How long it may take from the end of the troubles until everything rests. */
@@ -46,6 +48,7 @@ export interface AuditContext extends CallsContext {
   readonly deaths: DeadVersionChecker
   readonly events: EventChecker
   readonly operators: Operators
+  readonly sharded?: ShardedNodes | undefined
   /** The client that asks at the end. */
   auditor(): RunningHost | undefined
 }
@@ -90,7 +93,7 @@ async function tryAgain(world: AuditContext, tries: Map<string, number>): Promis
     if (before >= retriesMax) continue
     tries.set(what, before + 1)
     const since = time.now()
-    if (plan.seed % 2 === 0) world.retry(node.nodeId)
+    if (plan.seed % 2 === 0 && !world.sharded?.has(node.nodeId)) world.retry(node.nodeId)
     else await database.setControl({ kind: 'retry', version: handle.version + 1, token: `at ${since}`, since })
   }
 }
@@ -136,7 +139,7 @@ async function restlessIn(world: AuditContext, forMs: number): Promise<readonly 
   }
   for (const { name, running, nodes } of world.hosts.values())
     for (const { id } of running?.status().nodes ?? [])
-      if (!nodes.has(id)) restless.push(`${name} still runs ${id}, which is elsewhere`)
+      if (!nodes.has(id) && world.sharded?.hostOf(id)?.name !== name) restless.push(`${name} still runs ${id}, which is elsewhere`)
   for (const service of serviceNames) {
     // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
     const answer = await world.database.claimPermit(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
@@ -145,6 +148,7 @@ async function restlessIn(world: AuditContext, forMs: number): Promise<readonly 
   }
   restless.push(...(await ungated(world, [...rows.values()], newest)), ...undead(world, [...rows.values()], newest, forMs))
   if ((await world.database.standing())?.probation) restless.push('the upgrade database is on probation')
+  restless.push(...(world.sharded?.restless() ?? []))
   if (world.openCalls() > 0) restless.push(`${world.openCalls()} calls have not ended`)
   return restless
 }
@@ -169,7 +173,8 @@ function whyRestless(
   if (handle.className !== expected) return `is a ${handle.className} at version ${version}, and no ${expected}`
   if (handle.records !== null) return `has records that are not made: ${JSON.stringify(handle.records)}`
   if (row === undefined) return 'is not in the upgrade database'
-  if (row.version !== version || row.phase !== phase || row.className !== handle.className || !row.alive)
+  const isAlive = row.alive || (world.sharded?.has(plan.nodeId) === true && world.sharded.isAsleep(plan.nodeId))
+  if (row.version !== version || row.phase !== phase || row.className !== handle.className || !isAlive)
     return `is ${phase} at version ${version}, but the upgrade database has ${row.phase} at ${row.version}, ${row.className}, alive: ${row.alive}`
   if (!isStuck && row.reason !== null) return `is ${phase}, and still says: ${row.reason}`
   if (isStuck && (row.reason === null || row.reason === '')) return `is ${phase} without a reason in the upgrade database`
@@ -188,9 +193,9 @@ function mayNotRun(world: AuditContext, node: NodePlan): boolean {
   return isBornLate(world, node) && plan.upgrades.some((_, i) => isBroken(i))
 }
 
-function isBornLate({ plan }: AuditContext, { nodeId }: NodePlan): boolean {
+function isBornLate({ plan }: AuditContext, { nodeId, service }: NodePlan): boolean {
   const isBornAnew = plan.steps.some((step) => step.kind === 'move' && step.how === 'bornAnew')
-  return isBornAnew || !plan.nodes.some((node) => node.nodeId === nodeId)
+  return isBornAnew || isShardedService(plan, service) || !plan.nodes.some((node) => node.nodeId === nodeId)
 }
 
 /** Nodes in trouble, where the rollout has not paused itself for them. */

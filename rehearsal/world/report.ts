@@ -11,7 +11,7 @@ import type { Result } from './world.js'
 
 /** The whole plan as a story. */
 export function storyOf(plan: Plan): string {
-  const { hosts, nodes, upgrades, steps, limit, healAtMs, registers, deaths, backup } = plan
+  const { hosts, nodes, upgrades, steps, limit, healAtMs, registers, deaths, backup, shards } = plan
   const kept = (service: 'ledger' | 'teller') =>
     registers[service].map((register) => `${register.name} in ${register.kept}`).join(', ')
   return [
@@ -19,6 +19,7 @@ export function storyOf(plan: Plan): string {
     `  hosts ${hosts.join(', ')}; at most ${limit.nodes ?? `${limit.percent} %`} nodes of a service away at once`,
     `  ledgers keep ${kept('ledger')}; tellers keep ${kept('teller')}`,
     ...(plan.habits.length === 0 ? [] : [`  habits: ${plan.habits.join(', ')}`]),
+    ...Object.entries(shards?.counts ?? {}).map(([service, count]) => `  ${service} has ${count} shards`),
     ...nodes.map(({ nodeId, service, host, group }) => {
       return `  ${nodeId}, a ${service}, on ${host}${group === undefined ? '' : `, of group ${group}`}`
     }),

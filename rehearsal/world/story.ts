@@ -22,6 +22,7 @@ const setUpWithinMs = 20_000
 export interface StoryContext extends TroublesContext, AuditContext, BackupContext, ProcessEnvironment {
   readonly time: VirtualTime
   allNodes: Cluster['allNodes']
+  readonly sharded: Cluster['sharded']
   readonly plan: ProcessEnvironment['plan']
   readonly hosts: Map<string, HostProcess>
   readonly troubles: Troubles
@@ -44,7 +45,7 @@ export async function story(world: StoryContext): Promise<void> {
   if (world.plan.backup !== null) world.time.after(world.plan.backup.atMs, () => world.host(world.plan.backup!.host).makeBackup())
   await world.time.sleep(world.plan.healAtMs - (world.time.elapsedMs - beganMs))
   // A host that stops takes its nodes no further.
-  world.code.endless.check(world.allNodes().filter(({ plan }) => world.host(plan.host).running !== undefined))
+  world.code.endless.check(world.allNodes().filter(({ plan }) => world.hosts.get(plan.host)?.running !== undefined))
   world.heal()
   world.trace('the troubles are over')
   await world.troubles.end()
@@ -80,7 +81,7 @@ async function setUp(world: StoryContext): Promise<void> {
     host.start()
   }
   for (const node of world.plan.nodes) world.addNode(node)
-  while (world.allNodes().some(({ handle }) => handle === undefined)) {
+  while (world.allNodes().some(({ handle }) => handle === undefined) || (world.sharded?.restless().length ?? 0) > 0) {
     if (world.time.elapsedMs > setUpWithinMs) throw new Error('the nodes of the plan do not start')
     await world.time.sleep(20)
   }

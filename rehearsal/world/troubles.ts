@@ -112,6 +112,9 @@ export class Troubles {
       case 'refused':
       case 'serverDies':
       case 'replay':
+      case 'cacheLost':
+      case 'logsCut':
+      case 'logsFlaky':
         operate(
           world,
           step,

@@ -32,15 +32,19 @@ import { type Move, move } from './operations/moves.js'
 import { OrderChecker } from './operations/orderChecker.js'
 import { isReached } from './operations/pins.js'
 import { RetryChecker } from './operations/retryChecker.js'
-import { badBundle, draftOf, Operators, type OperatorsContext } from './operators.js'
+import { draftOf, Operators, type OperatorsContext } from './operators.js'
 import type { Plan, ServiceName } from './plan.js'
 import { type PlannedClasses, plannedClassesOf } from './plannedClasses.js'
 import type { ProcessEnvironment, Tamper, UpgradeDatabase } from './processEnvironment.js'
+import { ProcessCodes } from './processCodes.js'
 import type { ProcessFault } from './processFault.js'
+import { ShardChecker } from './shards/shardChecker.js'
+import { ShardedNodes } from './shards/shardedNodes.js'
+import { WorldLogs } from './shards/worldLogs.js'
 import { type StoryContext, story } from './story.js'
 import { Troubles } from './troubles.js'
 import { VirtualTime } from './virtualTime.js'
-import { settingsOf } from './worldSettings.js'
+import { settingsOf, shardGuardMs } from './worldSettings.js'
 
 export interface Violation {
   /** The number of what was broken: `C3`, `L1`. */
@@ -75,7 +79,8 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly network: Network
   readonly model: Model
   readonly planned: PlannedClasses
-  readonly repository: ProcessEnvironment['repository']
+  readonly logs: ProcessEnvironment['logs']
+  readonly shards: ShardChecker | undefined
   database!: UpgradeDatabase
   readonly #random: Random
   readonly udb: WorldDatabase
@@ -94,6 +99,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly groups: GroupChecker
   readonly operators: Operators
   readonly #oracle: ExecutionOracle
+  readonly #code: ProcessCodes
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
   /** By the process that waits for the answer: with it ends the call. */
@@ -127,6 +133,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
           this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
           this.code.labels.passed(transit)
           this.answers.passed(transit, passage)
+          this.shards?.passed(transit)
         },
         copied: (op) => this.model.copied(op),
       },
@@ -164,14 +171,12 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     )
     const built = this.planned.upgrades.map((upgrade, i) => upgrade && draftOf(upgrade, plan.seed, i + 1))
     this.operators = new Operators(this, built)
-    const tampered = this.planned.upgrades.map((upgrade) => upgrade && (tamper.upgrade?.(upgrade) ?? upgrade))
-    this.repository = {
-      load: async (digest) => {
-        const version = built.findIndex((draft) => draft?.manifest.bundle.digest === digest) + 1
-        const { bundle } = plan.upgrades[version - 1]!
-        if (bundle === 'bad' || (bundle === 'badUntilHealed' && !this.#isHealed)) throw badBundle()
-        return tampered[version - 1]!
-      },
+    const common = { planned: this.planned, oracle: this.#oracle }
+    this.#code = new ProcessCodes(this, common, built)
+    if (plan.shards !== undefined) {
+      this.shards = new ShardChecker(this, shardGuardMs)
+      this.sharded = new ShardedNodes(this.shards, this.hosts)
+      this.logs = new WorldLogs(plan.shards, this.time, this.#random, this.shards)
     }
   }
 
@@ -213,7 +218,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
 
   heal(): void {
     this.#isHealed = true
-    this.#oracle.isHealed = true
+    this.#code.heal()
   }
 
   forgotten(nodeId: string, isForGood: boolean): void {
@@ -271,7 +276,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   }
 
   replays(nodeId: string, isReplaying: boolean): void {
-    this.#oracle.replays(nodeId, isReplaying)
+    this.#code.oracleOf(this.hostOf(nodeId)?.processFault).replays(nodeId, isReplaying)
   }
 
   // --- What processes, objects and the oracle ask
@@ -366,6 +371,32 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
       this.#oracle.died(nodeId)
       this.retries.died(nodeId)
     }
+  }
+
+  // --- Of shards
+
+  nowMs(): number {
+    return this.time.elapsedMs
+  }
+
+  claimed(owner: ProcessFault, nodeIds: readonly string[]): void {
+    this.code.died('', nodeIds)
+    for (const nodeId of nodeIds) {
+      this.#code.oracleOf(owner).moved(nodeId)
+      this.retries.died(nodeId)
+    }
+  }
+
+  counted(writes: readonly Write[]): void {
+    this.deaths.committed(writes, () => true)
+  }
+
+  codeOf(processFault: ProcessFault) {
+    return this.#code.of(processFault)
+  }
+
+  get isHealed(): boolean {
+    return this.#isHealed
   }
 
   openDatabase(system: string, _clock: unknown, processFault: ProcessFault): Promise<UpgradeDatabase> {

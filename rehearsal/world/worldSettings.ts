@@ -42,9 +42,22 @@ const leaveMs = 1_500
 /** Probations end while upgrades are under way. */
 const shortLeaseMs = 700
 
-export function settingsOf({ limit, deaths, habits, dimensions }: Plan): NonNullable<HostOptions['settings']> {
+/** Shards are taken over while upgrades are under way, and hosts stand still for longer than a lease. */
+export const shardLeaseMs = 900
+export const shardGuardMs = 200
+const shardSettings: NonNullable<HostOptions['settings']> = {
+  shardLeaseMs,
+  shardGuardMs,
+  shardSuccessorMs: 250,
+  shardOfferMs: 100,
+  shardSettleMs: 50,
+  wakingMax: 2,
+}
+
+export function settingsOf({ limit, deaths, habits, dimensions, shards }: Plan): NonNullable<HostOptions['settings']> {
   // Where versions die, nodes that are down are soon not heard of any more.
   const leaving = habits.includes('endless') ? { leaveMs } : {}
   const isShort = deaths !== null || dimensions.includes('midwayLosses')
-  return { ...worldSettings, limit, ...leaving, ...(isShort ? { leaseMs: shortLeaseMs } : {}) }
+  const sharded = shards && { ...shardSettings, snapshotBytesMin: shards.snapshotBytesMin, sleepAfterMs: shards.sleepAfterMs }
+  return { ...worldSettings, ...sharded, limit, ...leaving, ...(isShort ? { leaseMs: shortLeaseMs } : {}) }
 }

@@ -1,5 +1,8 @@
 export { seededRandom } from '../seededRandom.js'
 export { type MemoryBackup, type MemoryDatabaseFactory, memoryDatabase } from './memoryDatabase.js'
+export type { MemoryLog, View } from './memoryLog.js'
+export type { AppendFate, AppendInTransit } from './memoryLogFaults.js'
 export { type MemoryRepository, memoryRepository } from './memoryRepository.js'
+export { type MemoryShardClient, type MemoryShardLogs, memoryShardLogs } from './memoryShardLogs.js'
 export { type MemoryState, memoryStore } from './memoryStore.js'
 export { MemoryBroker, type MemoryTransport, memoryTransport, type Passage, type Transit } from './memoryTransport.js'

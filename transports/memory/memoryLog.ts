@@ -35,6 +35,8 @@ export interface MemoryLog {
   fate: ((append: AppendInTransit) => AppendFate) | undefined
   /** Decides on each reading, and on each look at the ends. */
   view: ((reader: string) => View) | undefined
+  /** Hears of each entry that is added, and of the name of its writer. */
+  appended: ((entry: LogEntry, writer: string) => void) | undefined
   /** All that were not trimmed. */
   readonly entries: readonly LogEntry[]
   readonly last: Position
@@ -58,6 +60,7 @@ const entryBytesMaxDefault = 2 ** 20
 class ServedLog implements MemoryLog {
   fate: MemoryLog['fate']
   view: MemoryLog['view']
+  appended: MemoryLog['appended']
   readonly clock: Pick<Clock, 'turn' | 'after'>
   readonly entryBytesMax: number
   readonly durability: Log['durability']
@@ -94,9 +97,11 @@ class ServedLog implements MemoryLog {
   }
 
   /** False if the log does not end at `after`. */
-  add(bytes: Uint8Array, after: Position): boolean {
+  add({ bytes, writer }: AppendInTransit, after: Position): boolean {
     if (after !== this.#last) return false
-    this.#entries.push({ position: ++this.#last, bytes })
+    const entry = { position: ++this.#last, bytes }
+    this.#entries.push(entry)
+    this.appended?.(entry, writer)
     return true
   }
 
@@ -166,7 +171,7 @@ class Handle implements MemoryLogHandle {
     const { clock } = this.#served
     const deliver = (): Appended => {
       if (this.#served.isFull) return fullLog
-      return this.#served.add(append.bytes, append.after) ? { kind: 'appended' } : { kind: 'conflict' }
+      return this.#served.add(append, append.after) ? { kind: 'appended' } : { kind: 'conflict' }
     }
     if (typeof fate === 'object') {
       if ('answerAfterMs' in fate) {
@@ -201,7 +206,7 @@ class Handle implements MemoryLogHandle {
         answer(fullLog)
         return
       case 'accept-anyway':
-        this.#served.add(append.bytes, this.#served.last)
+        this.#served.add(append, this.#served.last)
         answer({ kind: 'appended' })
     }
   }

@@ -47,6 +47,11 @@ export const dimensions = {
   midwayLosses: 'always',
   /** Other upgrades come between an upgrade and its undo. */
   laterUndos: 'always',
+  /**
+   * Sharded services: shards with their logs, and hosts that own some, lose them, stand still, and come back
+   * with old copies.
+   */
+  shards: 'always',
 } as const satisfies Readonly<Record<string, 'always' | 'asked'>>
 
 export type Dimension = keyof typeof dimensions

@@ -8,6 +8,7 @@ import type { ProcessEnvironment } from '../processEnvironment.js'
 import type { ProcessFault } from '../processFault.js'
 import type { WorldTime } from '../virtualTime.js'
 import type { DatabaseLoss, SurvivingControls } from './databaseLoss.js'
+import { loseCache } from '../shards/cacheLosses.js'
 import { canMove, type Move } from './moves.js'
 import type { OperationStep } from './operationPlan.js'
 
@@ -17,6 +18,7 @@ export interface OperationsContext extends Cluster {
   readonly settings: ProcessEnvironment['settings']
   moved(from: HostProcess, to: string, how: Move): Promise<void>
   readonly network: Network
+  readonly logs: ProcessEnvironment['logs']
   /** The oracle is to know what is left. */
   databaseLost(how: DatabaseLoss, left: SurvivingControls): void
   openCallsOf(processFault: ProcessFault): number
@@ -93,6 +95,15 @@ export function operate(
       endAfter(step.inMs, () => void lose((left) => world.databaseLost(step.how, left)))
       return
     }
+    case 'cacheLost':
+      loseCache(world, step, endAfter)
+      return
+    case 'logsCut':
+      endAfter(step.forMs, world.logs!.cut(step.host))
+      return
+    case 'logsFlaky':
+      endAfter(step.forMs, world.logs!.flaky(step.isFull))
+      return
     case 'clock':
       world
         .processes()

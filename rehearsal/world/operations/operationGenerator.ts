@@ -28,6 +28,7 @@ const shares: Partial<Record<Dimension, number>> = {
   rewinds: 0.9,
   midwayLosses: 0.04,
   laterUndos: 0.12,
+  shards: 0.04,
 }
 const hourMs = 3_600_000
 const names = Object.keys(dimensions) as Dimension[]
@@ -41,10 +42,14 @@ export function dimensionsDrawn(seed: number, asked: ReadonlySet<Dimension>): re
   const isLossy = drawn.some((dimension) => lossy.has(dimension))
   // A group that has not gone to the undone version keeps everybody from going back past its other members.
   const isGrouped = drawn.includes('groups')
-  return drawn.filter((dimension) =>
+  const played = drawn.filter((dimension) =>
     dimension === 'moves' || dimension === 'hotCopies' ? !isLossy : dimension !== 'laterUndos' || !isGrouped,
   )
+  return played.includes('shards') ? played.filter((dimension) => !ofLocalNodes.has(dimension)) : played
 }
+
+/** Those that are about nodes whose state is on one host's disk. */
+const ofLocalNodes: ReadonlySet<Dimension> = new Set<Dimension>(['moves', 'hotCopies', 'lostMoves', 'groups', 'refusals'])
 
 const away: ReadonlySet<Step['kind']> = new Set<Step['kind']>(['databaseAway', 'databaseFlaky', 'awayWhenLeft'])
 
@@ -83,8 +88,8 @@ export function upgradesPlayed(
 
 export function operationSteps(seed: number, drawn: readonly Dimension[], operated: Operated): readonly Step[] {
   return drawn.flatMap((dimension) => {
-    // They change who is there (groupPlan.ts), and what is published (upgradeGenerator.ts).
-    if (dimension === 'groups' || dimension === 'laterUndos') return []
+    // They change who is there (groupPlan.ts, shardPlan.ts), and what is published (upgradeGenerator.ts).
+    if (dimension === 'groups' || dimension === 'laterUndos' || dimension === 'shards') return []
     const random = randomOf(seed, dimension, 5_000)
     return Array.from({ length: random.between(1, 3) }, () => stepsOf(dimension, random, operated)).flat()
   })
@@ -95,7 +100,7 @@ function randomOf(seed: number, dimension: Dimension, salt: number): PlanRandom 
 }
 
 function stepsOf(
-  dimension: Exclude<Dimension, 'groups' | 'laterUndos'>,
+  dimension: Exclude<Dimension, 'groups' | 'laterUndos' | 'shards'>,
   random: PlanRandom,
   operated: Operated,
 ): readonly Step[] {

@@ -2,6 +2,7 @@
 
 import { type DatabaseLoss, lossText } from './databaseLoss.js'
 import type { Move } from './moves.js'
+import { type ShardStep, shardText } from '../shards/shardPlan.js'
 
 export type OperationStep = { readonly atMs: number } & (
   | {
@@ -36,6 +37,7 @@ export type OperationStep = { readonly atMs: number } & (
   | { readonly kind: 'refused'; readonly host: string; readonly forMs: number }
   /** The upgrade database loses data so much later, or when the troubles end. */
   | { readonly kind: 'databaseLost'; readonly how: DatabaseLoss; readonly inMs: number }
+  | ShardStep
 )
 
 export function operationText(step: OperationStep): string {
@@ -60,5 +62,9 @@ export function operationText(step: OperationStep): string {
       return `${step.host} may not listen for calls of its nodes for ${step.forMs} ms`
     case 'databaseLost':
       return `the upgrade database ${lossText(step.how, step.inMs)}`
+    case 'cacheLost':
+    case 'logsCut':
+    case 'logsFlaky':
+      return shardText(step)
   }
 }
