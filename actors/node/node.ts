@@ -214,6 +214,10 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     return this.isElsewhere || this.services.fence.holds(goOn)
   }
 
+  get isFenced(): boolean {
+    return this.services.fence.isClosed(this.services.clock.monotonicMs())
+  }
+
   /** The same for what has waited elsewhere. */
   async mayGoOn(): Promise<boolean> {
     await this.services.fence.opened()
@@ -384,10 +388,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     return this.life.state === 'upgrading'
   }
 
-  /**
-   * The node is going to stop: it takes only calls that are made for others. Resolves when nothing
-   * runs, or waits to run.
-   */
+  /** It takes only calls that are made for others. Resolves when nothing runs, or waits to run. */
   leave(): Promise<void> {
     return leave(this)
   }

@@ -4,7 +4,10 @@
  *
  * C12. Nothing leaves a node before every earlier write that it may have seen is on disk. An answer or a
  *      message that has seen a lost write does not leave; nor does one of a node that another host has.
+ * H4, F1. While its host does not know whether it still has the node, nothing leaves, whatever it was that
+ *     took so long: a query that has waited for another node, or a call that is refused at last.
  */
+import { Fault } from '../../core/base/fault.js'
 import { InvariantViolation } from '../../core/base/invariant.js'
 import type { BatchNumber, Waiter } from './journal.js'
 import type { Ticket } from './nodeState.js'
@@ -47,6 +50,10 @@ export interface SeenState {
 export interface DepartingNode {
   readonly nodeId: string
   readonly isElsewhere: boolean
+  /** Whether nothing may leave now. */
+  readonly isFenced: boolean
+  /** The same; then `goOn` is called when something may, if ever. */
+  holds(goOn: () => void): boolean
   /** A broken invariant: the node restarts. */
   crash(error: unknown): void
 }
@@ -57,9 +64,9 @@ export class Departures {
     private readonly node: DepartingNode,
   ) {}
 
-  /** All that the node has written is on disk: what leaves now waits for nothing. */
+  /** All that the node has written is on disk, and it may speak: what leaves now waits for nothing. */
   get isOpen(): boolean {
-    return this.state.isCommitted
+    return this.state.isCommitted && !this.node.isFenced
   }
 
   /** It leaves when all that the node has written so far is on disk. */
@@ -70,6 +77,7 @@ export class Departures {
   /** @internal All up to the batch that it has seen is on disk, or something of that is lost. */
   end(departure: Departure, seen: BatchNumber, error: unknown): void {
     if (this.node.isElsewhere) return
+    if (this.node.isFenced && this.node.holds(() => this.end(departure, seen, error))) return
     if (error !== undefined) departure.lost(error)
     else if (this.state.isOnDisk(seen)) departure.leave()
     else this.node.crash(tooEarly(departure.name))
@@ -81,14 +89,16 @@ export class Departures {
   }
 
   /**
-   * The same for a call that the node makes. Resolves when it may leave. Where another host has the node it
-   * leaves nevertheless: its caller would wait for ever, and the node could not stop.
+   * The same for a call that the node makes. Resolves when it may leave. Throws `unavailable.stopped` where
+   * another host has the node: its caller would wait for ever, and the node could not stop.
    */
   mayCall(): Promise<void> {
     const seen = this.state.batch
     return new Promise((resolve, reject) => {
       const settled = (error: unknown) => {
-        if (error !== undefined) reject(error)
+        if (this.node.isElsewhere) reject(nodeElsewhere(this.node.nodeId))
+        else if (this.node.isFenced && this.node.holds(() => settled(error))) return
+        else if (error !== undefined) reject(error)
         else if (this.state.isOnDisk(seen)) resolve()
         else {
           const early = tooEarly(`a call of ${this.node.nodeId}`)
@@ -128,6 +138,10 @@ class Sends extends Departure {
   }
 
   override lost(): void {}
+}
+
+function nodeElsewhere(nodeId: string): Fault {
+  return new Fault('unavailable.stopped', `another host has node ${nodeId}: it makes no call from here any more`)
 }
 
 /** C12. */

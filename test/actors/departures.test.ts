@@ -30,7 +30,17 @@ function open() {
       return true
     },
   }
-  const node = { nodeId: 'n1', isElsewhere: false, crash: (error: unknown) => void told.push((error as Error).message) }
+  const held: (() => void)[] = []
+  const node = {
+    nodeId: 'n1',
+    isElsewhere: false,
+    isFenced: false,
+    holds(goOn: () => void) {
+      if (node.isFenced) held.push(goOn)
+      return node.isFenced
+    },
+    crash: (error: unknown) => void told.push((error as Error).message),
+  }
   const departures = new Departures(state, node)
   const add = (name: string) =>
     departures.add(
@@ -46,6 +56,11 @@ function open() {
     )
   return {
     ...{ departures, disk, node, told, add },
+    /** Its host knows again that it has the node. */
+    opened() {
+      node.isFenced = false
+      for (const goOn of held.splice(0)) goOn()
+    },
     /** As the journal says it. */
     committed(onDisk: number, error?: Error) {
       disk.onDisk = onDisk
@@ -74,17 +89,34 @@ test('what has seen a lost write is told, and messages of that are dropped', asy
   t.is(await call, 'disk full')
 })
 
-test('nothing leaves of a node that another host has, nor hears anybody that it is lost; calls of methods that run do', async (t) => {
+test('nothing leaves of a node that another host has, nor hears anybody that it is lost; its methods hear of it', async (t) => {
   const s = open()
   s.add('answer')
   s.departures.addSends([() => t.fail('another host has the node')])
-  const call = s.departures.mayCall()
+  const call = messageOf(s.departures.mayCall())
   s.node.isElsewhere = true
   s.committed(1)
-  await call
+  t.is(await call, 'another host has node n1: it makes no call from here any more')
   s.add('answer')
   s.committed(1, new Error('disk full'))
   t.deepEqual(s.told, [])
+})
+
+test('H4: nothing leaves while its host does not know that it has the node, also what is on disk or lost', async (t) => {
+  const s = open()
+  s.add('answer')
+  s.departures.addSends([() => s.told.push('sent')])
+  const call = messageOf(s.departures.mayCall()).then((how) => void s.told.push(how))
+  s.node.isFenced = true
+  t.false(s.departures.isOpen)
+  s.committed(1)
+  s.add('refusal')
+  s.committed(1, new Error('the journal is closed'))
+  t.deepEqual(s.told, [])
+  s.opened()
+  await call
+  t.true(s.departures.isOpen)
+  t.deepEqual(s.told, ['answer leaves', 'sent', 'refusal is lost: the journal is closed', 'done'])
 })
 
 test('C12: what would leave too early stays, and restarts the node', async (t) => {

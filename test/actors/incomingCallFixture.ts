@@ -121,6 +121,8 @@ export function open(methods: Record<string, Work> = {}, telemetry?: Telemetry) 
       get isElsewhere(): boolean {
         return node.isElsewhere
       },
+      isFenced: false,
+      holds: () => false,
       crash: (error) => node.crash(error),
     }),
     isAt: (_: Link, expected: string) => node.standsFor.includes(expected),

@@ -77,6 +77,8 @@ function open() {
       get isElsewhere(): boolean {
         return node.isElsewhere
       },
+      isFenced: false,
+      holds: () => false,
       crash: (error) => void crashes.push((error as Error).message),
     }),
     caller: { nodeId: 'n1', incarnation: 7, className: 'Desk.v1', version: 2 },

@@ -66,6 +66,10 @@ export class ShardChecker {
     private readonly guardMs: number,
   ) {}
 
+  get #isReentrant(): boolean {
+    return this.world.plan.habits.includes('reentrant')
+  }
+
   process(name: string, processFault: ProcessFault, appends: Writer['appends']): void {
     const writer = { name, processFault, appends, sentMs: new Map<string, number>() }
     this.#writers.set(name, writer)
@@ -149,7 +153,8 @@ export class ShardChecker {
     for (const envelope of envelopesOf(message.payload)) {
       switch (envelope.kind) {
         case kinds.call:
-          if (message.replyTo !== undefined) this.#noteCommand(message.replyTo, envelope)
+          // One that runs inside the call that it is made for is kept with that.
+          if (message.replyTo !== undefined && !(this.#isReentrant && envelope.path !== null)) this.#noteCommand(message.replyTo, envelope)
           this.#leaves(from, envelope.caller, `call ${envelope.method}`)
           break
         case kinds.send:
