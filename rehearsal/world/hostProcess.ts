@@ -149,7 +149,11 @@ export class HostProcess {
     const { environment, name } = this
     const code = environment.codeOf(processFault)
     this.#code = code
-    const logs = environment.logs?.client(processFault, `${name}:${this.#starts}`, (at) => this.#isNow(processFault) && this.#count(at))
+    const logs = environment.logs?.client(
+      processFault,
+      `${name}:${this.#starts}`,
+      (at) => this.#isNow(processFault) && this.#count(at),
+    )
     const random = seededRandom(environment.plan.seed * 1000 + this.#starts * 50 + environment.hostNumber(name))
     for (;;) {
       try {

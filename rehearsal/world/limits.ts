@@ -92,5 +92,8 @@ export class Limits {
  * out. A broken invariant is none of these.
  */
 function reasonsFor(reason: string | null): boolean {
-  return reason !== null && /fails|did not finish|disk|written|was lost|log is full|host ended|not executed|storage|stopped/.test(reason)
+  return (
+    reason !== null &&
+    /fails|did not finish|disk|written|was lost|log is full|host ended|not executed|storage|stopped/.test(reason)
+  )
 }

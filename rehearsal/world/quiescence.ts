@@ -20,8 +20,8 @@ import { servicesWith } from './operations/groupPlan.js'
 import type { Operators } from './operators.js'
 import { type NodePlan, serviceNames } from './plan.js'
 import type { UpgradeDatabase } from './processEnvironment.js'
-import { isShardedService } from './shards/shardPlan.js'
 import type { ShardedNodes } from './shards/shardedNodes.js'
+import { isShardedService } from './shards/shardPlan.js'
 import type { WorldTime } from './virtualTime.js'
 
 /** How long it may take from the end of the troubles until everything rests. */
@@ -139,7 +139,8 @@ async function restlessIn(world: AuditContext, forMs: number): Promise<readonly 
   }
   for (const { name, running, nodes } of world.hosts.values())
     for (const { id } of running?.status().nodes ?? [])
-      if (!nodes.has(id) && world.sharded?.hostOf(id)?.name !== name) restless.push(`${name} still runs ${id}, which is elsewhere`)
+      if (!nodes.has(id) && world.sharded?.hostOf(id)?.name !== name)
+        restless.push(`${name} still runs ${id}, which is elsewhere`)
   for (const service of serviceNames) {
     // As an undo, which no pause holds: else the answer is the pause, and not who has the slots.
     const answer = await world.database.claimPermit(service, { nodeId: 'nobody', version: newest, isUndo: true }, { nodes: 0 })
@@ -149,6 +150,9 @@ async function restlessIn(world: AuditContext, forMs: number): Promise<readonly 
   restless.push(...(await ungated(world, [...rows.values()], newest)), ...undead(world, [...rows.values()], newest, forMs))
   if ((await world.database.standing())?.probation) restless.push('the upgrade database is on probation')
   restless.push(...(world.sharded?.restless() ?? []))
+  for (const nodeId of rows.keys())
+    if (world.sharded?.has(nodeId) === true && !world.sharded.isBorn(nodeId))
+      restless.push(`${nodeId} is in the upgrade database, and was never born`)
   if (world.openCalls() > 0) restless.push(`${world.openCalls()} calls have not ended`)
   return restless
 }

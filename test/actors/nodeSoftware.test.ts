@@ -93,7 +93,13 @@ async function open(t: ExecutionContext, what: Doing = {}, definition: NodeClass
     nodeId: 'n1',
     state,
     running: undefined as RunningCall | undefined,
-    departures: new Departures(state, { nodeId: 'n1', isElsewhere: false, isFenced: false, holds: () => false, crash: (error) => t.fail(String(error)) }),
+    departures: new Departures(state, {
+      nodeId: 'n1',
+      isElsewhere: false,
+      isFenced: false,
+      holds: () => false,
+      crash: (error) => t.fail(String(error)),
+    }),
     chainChanged: (chain: ObjectChain) => void chains.push(chain),
     tally: () => ({ calls: 0 }),
   }

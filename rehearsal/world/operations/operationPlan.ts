@@ -1,8 +1,8 @@
 /** The steps of a plan that operate processes: stops, clocks, freezes. Each says in words what it does. */
 
+import { type ShardStep, shardText } from '../shards/shardPlan.js'
 import { type DatabaseLoss, lossText } from './databaseLoss.js'
 import type { Move } from './moves.js'
-import { type ShardStep, shardText } from '../shards/shardPlan.js'
 
 export type OperationStep = { readonly atMs: number } & (
   | {

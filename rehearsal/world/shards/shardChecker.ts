@@ -154,7 +154,8 @@ export class ShardChecker {
       switch (envelope.kind) {
         case kinds.call:
           // One that runs inside the call that it is made for is kept with that.
-          if (message.replyTo !== undefined && !(this.#isReentrant && envelope.path !== null)) this.#noteCommand(message.replyTo, envelope)
+          if (message.replyTo !== undefined && !(this.#isReentrant && envelope.path !== null))
+            this.#noteCommand(message.replyTo, envelope)
           this.#leaves(from, envelope.caller, `call ${envelope.method}`)
           break
         case kinds.send:
@@ -179,7 +180,10 @@ export class ShardChecker {
     if (writer === undefined || shard.owner !== writer || shard.isReleased)
       this.world.violated('C14', `a ${what} of ${nodeId} leaves ${from}, and ${shard.owner?.name ?? 'nobody'} has ${shard.name}`)
     else if (nowMs > shard.untilMs)
-      this.world.violated('C14', `a ${what} of ${nodeId} leaves ${from} ${nowMs - shard.untilMs} ms after its lease of ${shard.name}`)
+      this.world.violated(
+        'C14',
+        `a ${what} of ${nodeId} leaves ${from} ${nowMs - shard.untilMs} ms after its lease of ${shard.name}`,
+      )
   }
 
   #noteCommand(replyTo: string, { seq, method, args }: Extract<Envelope, { readonly method: string }>): void {
