@@ -206,10 +206,7 @@ export class Node implements CalledNode, LearningNode, MailboxOwner, ManagedNode
     this.crash(error)
   }
 
-  /**
-   * A call that waits here may not run now; never, if another host has the node. When the mailbox goes on, it
-   * asks anew.
-   */
+  /** A call that waits here may not run now; never, if another host has the node. The mailbox asks anew. */
   holds(goOn: () => void): boolean {
     return this.isElsewhere || this.services.fence.holds(goOn)
   }

@@ -3,8 +3,10 @@
  * with its log, the beats and the snapshots.
  *
  * H4. An owner that has appended nothing for a third of its lease appends a beat.
+ * C14. A shard has one voice: its owner is silent before it gives the shard away.
  */
 import { Fault } from '../../core/base/fault.js'
+import { invariant } from '../../core/base/invariant.js'
 import type { Log, ShardLog } from '../../core/ports/log.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { LoggedStore } from '../../core/store/loggedStore.js'
@@ -112,6 +114,7 @@ export class OwnedShard {
     this.#snapshots.stop()
     await this.#snapshots.settled()
     this.lease.lose()
+    invariant(this.lease.state === 'lost', 'C14: a shard is given away while its owner may still speak')
     if (!this.#isEnded) await this.#log.append({ kind: 'release', to, needs: {} }).catch(() => {})
     this.end()
   }

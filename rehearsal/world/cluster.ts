@@ -2,6 +2,7 @@
 import type { MemberHandle, Version } from 'theseus-actors'
 import type { HostProcess } from './hostProcess.js'
 import type { NodePlan, ServiceName } from './plan.js'
+import type { ProcessFault } from './processFault.js'
 import type { ServerProcess } from './serverProcess.js'
 import type { ShardedNodes } from './shards/shardedNodes.js'
 
@@ -12,6 +13,8 @@ export class Cluster {
   readonly hosts = new Map<string, HostProcess>()
   readonly servers = new Map<string, ServerProcess>()
   readonly nodes = new Map<string, NodePlan>()
+  /** By the process that waits for the answer: with it ends the call. */
+  readonly callsUnderWay: ProcessFault[] = []
   /** Undefined where no service is sharded. */
   sharded: ShardedNodes | undefined
 
@@ -77,6 +80,15 @@ export class Cluster {
 
   areAllAt(version: Version): boolean {
     return this.allNodes().every(({ handle }) => handle?.version === version)
+  }
+
+  /** The calls that a process has made, and which have not ended. */
+  openCallsOf(processFault: ProcessFault): number {
+    return this.callsUnderWay.filter((open) => open === processFault).length
+  }
+
+  openCalls(): number {
+    return this.callsUnderWay.filter(({ isDead }) => !isDead).length
   }
 
   retry(nodeId: string): void {

@@ -1,7 +1,7 @@
 /**
- * The code of each process: its classes, and the upgrades that it loads. Where services are sharded, a node is
- * run by one process after another, and perhaps by two at once. So each process has classes of its own then,
- * and they tell an oracle of their own.
+ * The code of each process: its classes, and the upgrades that it loads. A node of a sharded service is run
+ * by one process after another, and perhaps by two at once. So where there are such, each process has classes
+ * of its own, and they tell an oracle of their own.
  */
 import type { BuiltUpgrade, Version } from 'theseus-actors'
 import { ExecutionOracle, type ExecutionOracleContext } from './executionOracle.js'
@@ -66,7 +66,7 @@ export class ProcessCodes {
     const has = (nodeId: string) => world.hostOf(nodeId)?.processFault === processFault
     return {
       isAlive: (nodeId) => !processFault.isDead && (world.isSharded(nodeId) || has(nodeId)),
-      // Whatever one does that has lost its shard, nobody hears of it.
+      // Nobody hears of a thing that is done by one that has lost its shard.
       begins: (nodeId, op) => has(nodeId) && world.begins(nodeId, op),
       runs: (nodeId, count) => has(nodeId) && world.runs(nodeId, count),
       ticked: (nodeId) => has(nodeId) && world.ticked(nodeId),

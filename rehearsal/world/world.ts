@@ -38,13 +38,11 @@ import { type PlannedClasses, plannedClassesOf } from './plannedClasses.js'
 import { ProcessCodes } from './processCodes.js'
 import type { ProcessEnvironment, Tamper, UpgradeDatabase } from './processEnvironment.js'
 import type { ProcessFault } from './processFault.js'
-import { ShardChecker } from './shards/shardChecker.js'
-import { ShardedNodes } from './shards/shardedNodes.js'
-import { WorldLogs } from './shards/worldLogs.js'
+import { type WorldShards, worldShards } from './shards/worldShards.js'
 import { type StoryContext, story } from './story.js'
 import { Troubles } from './troubles.js'
 import { VirtualTime } from './virtualTime.js'
-import { settingsOf, shardGuardMs } from './worldSettings.js'
+import { settingsOf } from './worldSettings.js'
 
 export interface Violation {
   /** The number of what was broken: `C3`, `L1`. */
@@ -79,8 +77,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly network: Network
   readonly model: Model
   readonly planned: PlannedClasses
-  readonly logs: ProcessEnvironment['logs']
-  readonly shards: ShardChecker | undefined
+  readonly #shards: WorldShards | undefined
   database!: UpgradeDatabase
   readonly #random: Random
   readonly udb: WorldDatabase
@@ -102,8 +99,6 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
   readonly #code: ProcessCodes
   readonly #violations: Violation[] = []
   readonly #trace: string[] = []
-  /** By the process that waits for the answer: with it ends the call. */
-  readonly callsUnderWay: ProcessFault[] = []
   #isHealed = false
 
   constructor(
@@ -133,7 +128,7 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
           this.trace(`${from} → ${to} ${message.subject} ${message.payload.length} ${how}`)
           this.code.labels.passed(transit)
           this.answers.passed(transit, passage)
-          this.shards?.passed(transit)
+          this.#shards?.checker.passed(transit)
         },
         copied: (op) => this.model.copied(op),
       },
@@ -173,11 +168,8 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     this.operators = new Operators(this, built)
     const common = { planned: this.planned, oracle: this.#oracle }
     this.#code = new ProcessCodes(this, common, built)
-    if (plan.shards !== undefined) {
-      this.shards = new ShardChecker(this, shardGuardMs)
-      this.sharded = new ShardedNodes(this.shards, this.hosts)
-      this.logs = new WorldLogs(plan.shards, this.time, this.#random, this.shards)
-    }
+    this.#shards = worldShards(this, this.#code, this.#random)
+    this.sharded = this.#shards?.nodes
   }
 
   async play(): Promise<Result> {
@@ -373,22 +365,8 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
     }
   }
 
-  // --- Of shards
-
-  nowMs(): number {
-    return this.time.elapsedMs
-  }
-
-  claimed(owner: ProcessFault, nodeIds: readonly string[]): void {
-    this.code.died('', nodeIds)
-    for (const nodeId of nodeIds) {
-      this.#code.oracleOf(owner).moved(nodeId)
-      this.retries.died(nodeId)
-    }
-  }
-
-  counted(writes: readonly Write[]): void {
-    this.deaths.committed(writes, () => true)
+  get logs() {
+    return this.#shards?.logs
   }
 
   codeOf(processFault: ProcessFault) {
@@ -413,14 +391,5 @@ class World extends Cluster implements ProcessEnvironment, ExecutionOracleContex
 
   auditor() {
     return this.host(this.plan.clients[0]!).running
-  }
-
-  /** The calls that a process has made, and which have not ended. */
-  openCallsOf(processFault: ProcessFault): number {
-    return this.callsUnderWay.filter((open) => open === processFault).length
-  }
-
-  openCalls(): number {
-    return this.callsUnderWay.filter(({ isDead }) => !isDead).length
   }
 }

@@ -113,7 +113,7 @@ export class WorldLogs {
     return this.#flaky > 0 && this.random.next() < staleShare ? { staleBy: 1 } : 'all'
   }
 
-  /** What comes back waits while the process is frozen, and what it would do next too. */
+  /** An answer waits while the process is frozen, and so does all that it would do next. */
   #reached(log: ShardLog, processFault: ProcessFault, sending: (bytes: Uint8Array, after: number) => void): ShardLog {
     const alive = <T>(answer: Promise<T>): Promise<T> => processFault.whileAlive(answer)
     async function* inTurns<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
