@@ -22,7 +22,7 @@ import { WireWriter } from '../../core/wire/wireWriter.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { TimerWheel } from '../timerWheel.js'
-import { type Caller, callerFields, faultFor } from './caller.js'
+import { type Caller, callerFields, faultFor, silentFault } from './caller.js'
 import { Contacts } from './contacts.js'
 import { CorrelationTable } from './correlationTable.js'
 import { callerStoppedFault, callsOf, deadlineFault, type Group, OpenCall, outcomeUnknownFault } from './openCall.js'
@@ -352,7 +352,9 @@ export class CallTable {
       open.fail(deadlineFault(open))
       return
     }
-    if (open.resends) {
+    // H4. The node has lost its voice since: no further copy leaves before it has it again.
+    if (open.resends && open.caller.isSilent === true) this.#tryAgain(open, silentFault(open.caller.nodeId))
+    else if (open.resends) {
       this.#leaveGroup(open)
       if (open.call.kind === 'command') this.#renumber(open)
       this.#send(open, now)

@@ -13,6 +13,13 @@ export interface Caller {
   readonly version: Version
   /** The one that hears who answered; without one, the host does. */
   readonly contacts?: Listener
+  /** Whether nothing may leave in its name now. */
+  readonly isSilent?: boolean
+}
+
+/** The border of a node (state/departures.ts). */
+export interface Voice {
+  readonly isSilent: boolean
 }
 
 /**
@@ -70,14 +77,34 @@ export class CallingNode extends FrequentCaller {
   constructor(
     caller: Caller,
     readonly contacts: Listener,
+    private readonly voice: Voice,
   ) {
     super(caller)
+  }
+
+  get isSilent(): boolean {
+    return this.voice.isSilent
   }
 }
 
 /** The same towards a neighbour: the versions that are heard of there are not those of its own system. */
 export class NeighbourCaller extends FrequentCaller {
   override readonly isNode = true
+
+  constructor(
+    caller: Caller,
+    private readonly voice: Voice,
+  ) {
+    super(caller)
+  }
+
+  get isSilent(): boolean {
+    return this.voice.isSilent
+  }
+}
+
+export function silentFault(nodeId: string): Fault {
+  return new Fault('unavailable.stopped', `this host does not know whether it still has node ${nodeId}: it makes no call`)
 }
 
 /**

@@ -2,6 +2,10 @@
  * Envelopes of one turn of the event loop to one destination travel in one message, bounded in count and
  * bytes. They are written straight into it. A lone envelope waits for nothing but the end of its turn, and a
  * message that has as many bytes as it may have not even for that.
+ *
+ * H4. A message that a process has begun, and was stopped before it left, may be of nodes that others have
+ *     now: it does not leave. Envelopes are written while a lease has its guard left, so half of that is time
+ *     enough.
  */
 import { inject, injectable } from 'tsyringe'
 import { Fault, isFault } from '../../core/base/fault.js'
@@ -27,6 +31,9 @@ export interface OutgoingMessage {
   readonly address: ReplyAddress | undefined
   readonly writer: WireWriter
   envelopes: number
+  /** When it was begun, by both clocks. */
+  readonly beganMs: number
+  readonly beganWallMs: number
   /** Set while an envelope is half written: an argument may be a getter that calls somebody. */
   isBusy: boolean
 }
@@ -196,7 +203,8 @@ export class Outbox {
 
   #newMessage(to: Destination, subject: string, newAddress: (() => ReplyAddress) | undefined): OutgoingMessage {
     const writer = this.#idleWriters.pop() ?? new WireWriter()
-    const outgoing: OutgoingMessage = { to, subject, address: newAddress?.(), writer, envelopes: 0, isBusy: false }
+    const began = { beganMs: this.clock.monotonicMs(), beganWallMs: this.clock.now() }
+    const outgoing: OutgoingMessage = { to, subject, address: newAddress?.(), writer, envelopes: 0, ...began, isBusy: false }
     to.message = outgoing
     this.#ready.push(outgoing)
     if (!this.#scheduled) {
@@ -216,6 +224,7 @@ export class Outbox {
     }
     try {
       const { to, subject, address } = outgoing
+      this.#checkFresh(outgoing)
       // An answer goes to the reply subject of a message: there is a new one for each.
       const areChecked = to.isPublishable && to.subject === subject
       this.transport.publish(subject, payload, address?.replyTo, areChecked)
@@ -223,6 +232,14 @@ export class Outbox {
       if (outgoing.envelopes > 1 && isFault(error) && error.code === 'protocol.too-large') this.#sendApart(outgoing, payload)
       else this.unsent.emit({ outgoing, fault: error as Fault })
     }
+  }
+
+  #checkFresh({ beganMs, beganWallMs, subject }: OutgoingMessage): void {
+    const { stallMs, shardGuardMs } = this.settings
+    const agedMs = Math.max(this.clock.monotonicMs() - beganMs, this.clock.now() - beganWallMs)
+    if (agedMs <= Math.min(stallMs, shardGuardMs / 2)) return
+    const message = `this host stood still for ${Math.round(agedMs)} ms while a message to ${subject} was to leave: it does not leave`
+    throw new Fault('unavailable.disconnected', message)
   }
 
   /**

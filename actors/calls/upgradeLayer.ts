@@ -152,7 +152,7 @@ export class UpgradeLayer {
     this.#callersAt ??= new Map()
     const known = this.#callersAt.get(neighbour)
     if (known?.version === version && known.className === className) return known
-    const caller = new NeighbourCaller({ nodeId, incarnation, className, version })
+    const caller = new NeighbourCaller({ nodeId, incarnation, className, version }, this.node.departures)
     this.#callersAt.set(neighbour, caller)
     return caller
   }
@@ -235,7 +235,7 @@ export class UpgradeLayer {
   /** The node as it is now: the same one until it has another class or version. */
   #frequentCaller(): CallingNode {
     const now = this.node.caller
-    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now, this.node.contacts)
+    if (this.#caller?.is(now) !== true) this.#caller = new CallingNode(now, this.node.contacts, this.node.departures)
     return this.#caller!
   }
 }

@@ -69,6 +69,10 @@ export class Departures {
     return this.state.isCommitted && !this.node.isFenced
   }
 
+  get isSilent(): boolean {
+    return this.node.isElsewhere || this.node.isFenced
+  }
+
   /** It leaves when all that the node has written so far is on disk. */
   add(departure: Departure): void {
     this.state.whenCommitted(departure.waitsFor(this.state.batch, this))

@@ -405,9 +405,22 @@ test('telemetry hears of each call, who answered it and how it ended, and its tr
   )
 })
 
+test('H4: a call is not sent again while its node may say nothing', async (t) => {
+  const s = open()
+  const voice = { isSilent: false }
+  const call = s.call({}, new CallingNode(caller, s.contacts, voice))
+  const [first] = s.leaving()
+  voice.isSilent = true
+  await s.refuse(first!, new Fault('unavailable.upgrading', 'not now'))
+  t.deepEqual(s.pass(500), [])
+  voice.isSilent = false
+  t.is(s.pass(500).length, 1)
+  t.is(call.end, undefined)
+})
+
 test('a fault that reaches the code of a node says which node made the call', async (t) => {
   const s = open({ openCallsMax: 2 })
-  const node = new CallingNode(caller, s.contacts)
+  const node = new CallingNode(caller, s.contacts, { isSilent: false })
   const calls = [s.call({}, node), s.call({}, node), s.call({}, node)]
   await s.refuse(s.leaving()[0]!, new Fault('application.error', 'no', { why: 1 }))
   s.table.close()

@@ -25,7 +25,7 @@ test('a fault names the node whose code it reaches, and keeps all else', (t) => 
   t.is(faultFor({ ...caller }, fault), fault)
   t.is(faultFor(new FrequentCaller(caller), fault), fault, 'code outside any object')
   t.is(faultFor({ ...caller, isNode: true } as Caller, fault), fault)
-  const named = faultFor(new CallingNode(caller, { hear() {} }), fault)
+  const named = faultFor(new CallingNode(caller, { hear() {} }, { isSilent: false }), fault)
   t.is(named.message, 'too many (called by node n1)')
   t.deepEqual([named.code, named.details, named.retryable, named.cause], [fault.code, fault.details, true, 'why'])
 })

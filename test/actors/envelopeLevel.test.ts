@@ -128,7 +128,7 @@ test('the origin is told from when the level lets it be, and not before', async 
 })
 
 test('the fields of a caller are packed anew where its origin is told for the first time', (t) => {
-  const frequent = new CallingNode(caller, undefined as never)
+  const frequent = new CallingNode(caller, undefined as never, { isSilent: false })
   const plain = callerFields(frequent, null)
   t.is(callerFields(frequent, null), plain)
   const whole = callerFields(frequent, null, origin)

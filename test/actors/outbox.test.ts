@@ -36,6 +36,24 @@ test('envelopes to one subject share a message, in their order, until it is full
   t.is(sent.at(-1), 'a next turn')
 })
 
+test('H4: a message that its process was stopped with does not leave, by either clock', (t) => {
+  const { outbox, clock, sent, write } = open({ shardGuardMs: 400 })
+  const unsent: string[] = []
+  outbox.unsent.on(({ fault }) => unsent.push(fault.code))
+  write('a', 'a moment')
+  clock.stop(200)
+  clock.endTurn()
+  t.deepEqual(sent, ['a a moment'])
+  write('a', 'stopped')
+  clock.stop(201)
+  clock.endTurn()
+  write('a', 'suspended')
+  clock.setBy(201)
+  clock.endTurn()
+  t.deepEqual(sent, ['a a moment'])
+  t.deepEqual(unsent, ['unavailable.disconnected', 'unavailable.disconnected'])
+})
+
 test('a message that has become too long leaves at once, after all that were begun before it', (t) => {
   const { outbox, sent, write } = open({ messageBytesMax: 12 })
   write('b', 'earlier')
