@@ -225,6 +225,7 @@ export class Shard {
         cause,
       })
       this.#fail(nodeId, fault)
+      if (this.services.journal.get(keys.birth(nodeId)) !== undefined) this.#sleepers.wakeLater()
       for (const { message } of this.#leave(turning)) this.#refuse(nodeId, message, fault)
       this.services.observe({ type: 'nodeFailed', nodeId, error })
       return undefined

@@ -1,6 +1,6 @@
 /**
  * Nodes of a shard that are asleep and have to be awake for a while: those that an upgrade has not reached,
- * and those of which the upgrade database does not know as they are. An owner that was killed may have
+ * those whose birth was not completed, and those of which the upgrade database does not know as they are. An owner that was killed may have
  * committed what it had not told yet. The new owner wakes them in passing, a few at a time.
  */
 import { toFault } from '../../core/base/fault.js'
@@ -76,6 +76,13 @@ export class Sleepers {
     if (!this.#isPassing && !this.shard.isEnding) void this.#passAll()
   }
 
+  /** One that was to be woken could not be. */
+  wakeLater(): void {
+    if (this.#isPassing) return
+    this.#cancelAgain()
+    this.#passLater()
+  }
+
   stop(): void {
     this.#cancelAgain()
   }
@@ -86,6 +93,7 @@ export class Sleepers {
     let areAllWoken = true
     let areRowsForLater = false
     try {
+      areAllWoken = await this.#completeBirths()
       for (let done = -1; !this.shard.isEnding && (done < this.#reached || (this.#areRowsUnseen && !areRowsForLater)); ) {
         if (done < this.#reached) {
           const goal = this.#reached
@@ -132,6 +140,16 @@ export class Sleepers {
       if (i % rowsPerTurn === rowsPerTurn - 1) await this.#turn()
     }
     return mine
+  }
+
+  async #completeBirths(): Promise<boolean> {
+    let areAllBorn = true
+    for (const [key] of [...this.services.journal.range(...keys.allBirths)]) {
+      const nodeId = key.slice(keys.birth('').length)
+      if (!this.shard.isAwake(nodeId) && !this.shard.isEnding)
+        areAllBorn = (await this.shard.wake(nodeId)) !== undefined && areAllBorn
+    }
+    return areAllBorn
   }
 
   /** Wakes those that are chosen. False if one of them can't be woken. */

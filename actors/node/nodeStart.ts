@@ -203,6 +203,8 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
 }
 
 async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
+  // Nobody starts a shard's node anew when this host ends in the middle of it, and the database would have it.
+  if (services.addressed === 'by shard') await start.unlessStopped(services.journal.commit([[keys.birth(nodeId), begun]]))
   const coming = await planBirth(services, definition, nodeId, start)
   const generation = await coming.made(coming.goal)
   const record = coming.record(generation)
@@ -211,10 +213,13 @@ async function birth(services: HostServices, definition: NodeClass, nodeId: stri
   start.made(node)
   return orStopped(node, async () => {
     await node.recordStore.commit(record)
+    if (services.addressed === 'by shard') await services.journal.commit([[keys.birth(nodeId), null]])
     await beginLife(services, node, start)
     serveFirst(node)
   })
 }
+
+const begun = new Uint8Array(0)
 
 /** A node that is to be born: how far its lineage can be verified, and what makes its states. */
 export interface ComingNode {

@@ -159,6 +159,9 @@ export const keys = {
   starts: 'starts',
   record: (nodeId: string) => `n/${nodeId}`,
   allRecords: ['n/', 'n0'] as const,
+  /** A node of a shard that is being born: the upgrade database has it before it has a record. */
+  birth: (nodeId: string) => `k/${nodeId}`,
+  allBirths: ['k/', 'k0'] as const,
   /** The nodes that it has recently exchanged calls with. */
   contacts: (nodeId: string) => `c/${nodeId}`,
   group: (name: string) => `g/${name}`,

@@ -72,6 +72,46 @@ test('a node does not fall asleep before the upgrade database knows how far it i
   t.is((await allAt(system, 1)).length, few.length)
 })
 
+test('an owner is killed while a node is born: the next one completes the birth, and no row stays without a node', async (t) => {
+  const { system, hosts } = await offering(t, ['a', 'b'])
+  const [a, b] = hosts
+  const [id] = ids.filter((each) => ownedBy(a!).includes(shardOf(each, 8)))
+  const { database } = system
+  a!.changeDatabase({
+    async register(...args) {
+      await database.register(...args)
+      a!.kill()
+      return new Promise(() => {})
+    },
+  })
+  const born = cart(system.desk, id!).add('1')
+  born.catch(() => {})
+  await allOwned([b!])
+  await system.publish(toV2())
+  t.deepEqual(
+    (await allAt(system, 1)).map(({ nodeId, hostId }) => [nodeId, hostId]),
+    [[id, 'b']],
+  )
+})
+
+test('a birth that fails is tried again without a call', async (t) => {
+  const { system, hosts } = await offering(t, ['a'])
+  const [a] = hosts
+  const { database } = system
+  let fails = 2
+  a!.changeDatabase({
+    async register(...args) {
+      const answer = await database.register(...args)
+      if (--fails >= 0) throw new Error('the answer is lost')
+      return answer
+    },
+  })
+  await t.throwsAsync(system.desk.ref(CartV1, 'cart0', { deadline: '400ms' }).add('1'))
+  await system.clock.passes(10_000)
+  // A query makes no node.
+  t.deepEqual(await cart(system.desk, 'cart0').items(), [])
+})
+
 test('the upgrade database has lost all: it is told of nodes that are asleep too', async (t) => {
   const { system, hosts } = await offering(t, ['a'], { leaseMs: 3_000 })
   const before = system.udb.backup()

@@ -53,7 +53,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'group-flips-one-by-one', shownBy: 'groups', rules: ['C13'], firstSeed: 11 },
   { patch: 'label-of-a-references-making', shownBy: 'keptRefs', rules: ['V1'], firstSeed: 886 },
   { patch: 'label-of-an-so', shownBy: 'callingSOs', rules: ['V1'], firstSeed: 7 },
-  { patch: 'lost-original-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 1309 },
+  { patch: 'lost-original-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 8473 },
   { patch: 'lost-registration-is-believed', shownBy: 'lostMoves', rules: ['C2', 'C3'], firstSeed: 221 },
   { patch: 'lost-start-is-not-waited-for', shownBy: 'lostMoves', rules: ['A1', 'C2', 'C3'], firstSeed: 18 },
   { patch: 'permit-of-one-that-died-away', shownBy: 'midwayLosses', rules: ['L1'], firstSeed: 410 },
