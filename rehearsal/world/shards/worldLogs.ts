@@ -62,6 +62,7 @@ export class WorldLogs {
           appends('append')
         })
       },
+      shardsOf: (service) => processFault.whileAlive(client.shardsOf(service)),
       close: () => closed(client),
     }
   }
