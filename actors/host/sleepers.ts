@@ -1,7 +1,8 @@
 /**
  * Nodes of a shard that are asleep and have to be awake for a while: those that an upgrade has not reached,
- * those whose birth was not completed, and those of which the upgrade database does not know as they are. An owner that was killed may have
- * committed what it had not told yet. The new owner wakes them in passing, a few at a time.
+ * those whose birth was not completed, and those of which the upgrade database does not know as they are. An
+ * owner that was killed may have committed what it had not told yet. The new owner wakes them in passing, a
+ * few at a time.
  */
 import { toFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'

@@ -203,7 +203,7 @@ async function orStopped(node: Node, start: () => Promise<void>): Promise<Node> 
 }
 
 async function birth(services: HostServices, definition: NodeClass, nodeId: string, start: NodeStart): Promise<Node> {
-  // Nobody starts a shard's node anew when this host ends in the middle of it, and the database would have it.
+  // Where this host ends in the middle of it, nobody else would start the node, and the database has it.
   if (services.addressed === 'by shard') await start.unlessStopped(services.journal.commit([[keys.birth(nodeId), begun]]))
   const coming = await planBirth(services, definition, nodeId, start)
   const generation = await coming.made(coming.goal)
