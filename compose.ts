@@ -97,9 +97,11 @@ async function assemble(options: HostOptions, parts: OpenParts): Promise<Running
   checkNaming(options)
   const directory = options.directory ?? join('.theseus', system)
   const { bundles = join(directory, 'bundles') } = options
-  const store = await (options.state ?? lmdb(join(directory, 'state'))).open()
+  const state = options.state ?? lmdb(join(directory, 'state'))
+  const store = await state.open()
   parts.add('store', () => store.close())
-  const { scope, observers, metrics, telemetries } = await openScope(options, store, parts)
+  const embedded = state.directory === undefined ? {} : { embeddedIn: state.directory }
+  const { scope, observers, metrics, telemetries } = await openScope({ ...options, ...embedded }, store, parts)
   const warn = (error: Fault) => observers.notify({ type: 'warning', message: 'no upgrade can be loaded here', error })
   scope.register(tokens.repository, { useValue: typeof bundles === 'string' ? bundleRepository(bundles, warn) : bundles })
   const neighbours = scope.resolve(Neighbours)

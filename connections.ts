@@ -2,6 +2,7 @@
  * The connections of a host, an operator or an upgrade server: a transport and an upgrade database, opened
  * and closed together. A part of the composition root.
  */
+import { join } from 'node:path'
 import type { NeighbourAccess } from './actors/server/neighbourVersions.js'
 import { UpgradeServer } from './actors/server/upgradeServer.js'
 import { Fault } from './core/base/fault.js'
@@ -15,6 +16,7 @@ import { checkTrust, type Trust } from './core/trust/trust.js'
 import { openDeferred } from './transports/deferredDatabase.js'
 import { connectDeferred } from './transports/deferredTransport.js'
 import type { TransportFactory } from './transports/factory.js'
+import { lmdb } from './transports/lmdb/index.js'
 import { type EmbeddedServices, embeddedServices } from './transports/memory/embeddedServices.js'
 import { type CallersTaken, checkNaming, namedTransport } from './transports/namedTransport.js'
 import { nkeySignatures } from './transports/nkeys/nkeys.js'
@@ -58,6 +60,12 @@ export interface ConnectionOptions {
    * one, which is the default where `as` is given; `either`, while a system goes from one to the other.
    */
   readonly callers?: CallersTaken
+}
+
+/** A host's directory, if it has one. */
+export interface EmbeddedOption {
+  /** Where the first host of an embedded system keeps the upgrade database of all: in `udb` there. */
+  readonly embeddedIn?: string
 }
 
 /** Another system that this one calls, with its own upgrade servers, its own database and its own keys. */
@@ -146,7 +154,7 @@ export type Patience = 'none' | 'database' | 'all'
 
 /** Connects, or opens nothing at all. */
 export async function connect(
-  options: ConnectionOptions & TrustOptions & NeighboursOption,
+  options: ConnectionOptions & TrustOptions & NeighboursOption & EmbeddedOption,
   name: string,
   observe: HostObserver,
   patience: Patience = 'none',
@@ -207,10 +215,11 @@ interface Entered {
  */
 const servers = new WeakMap<EmbeddedServices, Promise<UpgradeServer>>()
 
-function enter(options: ConnectionOptions & TrustOptions & NeighboursOption, observe: HostObserver): Entered {
-  const { system, trust } = options
+function enter(options: ConnectionOptions & TrustOptions & NeighboursOption & EmbeddedOption, observe: HostObserver): Entered {
+  const { system, trust, embeddedIn } = options
   const world = embeddedServices(system)
   const isFirst = world.enter()
+  if (isFirst && embeddedIn !== undefined) world.keepIn(() => lmdb(join(embeddedIn, 'udb')).open())
   if (isFirst) servers.set(world, embeddedServer(world, system, trust))
   const server = servers.get(world)!
   const ready = async () => {
@@ -226,7 +235,12 @@ function enter(options: ConnectionOptions & TrustOptions & NeighboursOption, obs
     database: world.database,
     ready: isReady,
     leave: async () => {
-      if (world.leave()) await (await servers.get(world))?.stop()
+      if (!world.leave()) return
+      try {
+        await (await servers.get(world))?.stop()
+      } finally {
+        await world.close()
+      }
     },
   }
 }

@@ -43,7 +43,15 @@ import { commitFence, Journal } from './actors/state/journal.js'
 import { RecordPassScheduler } from './actors/state/recordPassScheduler.js'
 import { TimerWheel } from './actors/timerWheel.js'
 import { UpgradeQueue } from './actors/upgrade/upgradeQueue.js'
-import { type ConnectionOptions, clockOf, connect, firstLevelOf, type Patience, type TrustOptions } from './connections.js'
+import {
+  type ConnectionOptions,
+  clockOf,
+  connect,
+  type EmbeddedOption,
+  firstLevelOf,
+  type Patience,
+  type TrustOptions,
+} from './connections.js'
 import { checkName } from './core/base/ids.js'
 import { VerifiedHistory } from './core/control/verifiedHistory.js'
 import type { HostMetrics } from './core/inspection/metrics.js'
@@ -110,7 +118,7 @@ export interface Opened {
 }
 
 export async function openScope(
-  options: HostOptions,
+  options: HostOptions & EmbeddedOption,
   store: StateStore,
   parts: OpenParts,
   patience?: Patience,

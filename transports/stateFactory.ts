@@ -6,6 +6,10 @@ import type { StateStore } from '../core/ports/stateStore.js'
  */
 export interface StateFactory {
   /**
+   * Its directory, where there is one. An embedded system keeps its upgrade database in `udb` there.
+   */
+  readonly directory?: string
+  /**
    * Opens the store and holds it until it is closed. Rejects with `config.directory-held` while another host
    * holds it, and with `config.invalid` when it can't be read.
    */

@@ -66,6 +66,12 @@ export const fileFormats = {
   stateCopy: { oldest: 1, newest: 1 },
 } as const satisfies Record<string, Omit<FormatNumbers, 'first'>>
 
+/** Data that one process keeps for itself. Nobody else reads them, so a system has no level for them. */
+export const localFormats = {
+  /** The upgrade database of an embedded system, beside the state of its nodes. */
+  embedded: { oldest: 1, newest: 1 },
+} as const satisfies Record<string, Omit<FormatNumbers, 'first'>>
+
 export function isRead({ oldest, newest }: Omit<FormatNumbers, 'first'>, number: unknown): number is number {
   return typeof number === 'number' && Number.isInteger(number) && number >= oldest && number <= newest
 }

@@ -43,7 +43,7 @@ export interface LmdbOptions {
  */
 export function lmdb(directory: string, options: LmdbOptions = {}): StateFactory {
   const path = resolve(directory)
-  return { open: () => openStore(path, options) }
+  return { directory: path, open: () => openStore(path, options) }
 }
 
 /** @internal `openRoot` opens LMDB's environment. */

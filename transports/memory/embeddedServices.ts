@@ -1,12 +1,15 @@
 /**
- * The memory transport and UDB that the hosts of one system share within a process, from the
- * first host until the last has left.
+ * The transport and the UDB that the hosts of one system share within a process, from the first host until
+ * the last has left: both in memory, and the UDB in a store as well, where the first host has a directory.
  */
+import { newestLevel } from '../../core/base/level.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
 
 import type { TransportFactory } from '../factory.js'
 import { systemClock } from '../systemClock.js'
 import { systemRandom } from '../systemRandom.js'
 import type { UdbFactory } from '../udbFactory.js'
+import { type KeptDatabase, keptDatabase } from './keptDatabase.js'
 import { memoryDatabase } from './memoryDatabase.js'
 import { type MemoryShardLogs, memoryShardLogs } from './memoryShardLogs.js'
 import { MemoryBroker, memoryTransport } from './memoryTransport.js'
@@ -15,10 +18,13 @@ export interface EmbeddedServices {
   readonly transport: TransportFactory
   readonly database: UdbFactory
   readonly shardLogs: MemoryShardLogs
-  /** True for the first to enter. */
+  /** True for the first to enter: it may say where the database is kept. */
   enter(): boolean
+  keepIn(open: () => Promise<StateStore>): void
   /** True for the last to leave: the world ends. */
   leave(): boolean
+  /** Releases the store. */
+  close(): Promise<void>
 }
 
 const bySystem = new Map<string, EmbeddedServices>()
@@ -34,10 +40,15 @@ export function embeddedServices(system: string): EmbeddedServices {
 
 function newServices(system: string): EmbeddedServices {
   const broker = new MemoryBroker({ clock: systemClock, random: systemRandom })
+  const inMemory = memoryDatabase()
+  let kept: Promise<{ readonly database: KeptDatabase; readonly store: StateStore }> | undefined
   let inside = 0
   return {
     transport: { connect: async (options) => memoryTransport(broker, options) },
-    database: memoryDatabase(),
+    database: {
+      level: newestLevel,
+      open: async (name, clock) => ((await kept)?.database ?? inMemory).open(name, clock),
+    },
     shardLogs: memoryShardLogs({ durability: 'none' }),
     enter: () => ++inside === 1,
     leave: () => {
@@ -45,5 +56,26 @@ function newServices(system: string): EmbeddedServices {
       bySystem.delete(system)
       return true
     },
+    keepIn: (open) => {
+      kept = opened(system, open)
+      // It is told when the database is opened.
+      kept.catch(() => {})
+    },
+    close: async () => {
+      const { database, store } = (await kept?.catch(() => undefined)) ?? {}
+      await database?.close()
+      await store?.close()
+    },
+  }
+}
+
+async function opened(system: string, open: () => Promise<StateStore>) {
+  const store = await open()
+  try {
+    await store.keepLog?.()
+    return { store, database: keptDatabase(system, store, systemClock) }
+  } catch (error) {
+    await store.close()
+    throw error
   }
 }

@@ -97,7 +97,7 @@ export function memoryDatabaseKeeping(audit: AuditBounds): MemoryDatabaseFactory
   }
 }
 
-class MemoryDatabase implements UpgradeDatabase {
+export class MemoryDatabase implements UpgradeDatabase {
   readonly #tables: MemoryTables
   readonly #bundles: MemoryBundles
   readonly #history: MemoryHistory

@@ -40,7 +40,7 @@ export interface SystemData extends RegistrationTables {
   level: StoredLevel | null
 }
 
-function newSystem(): SystemData {
+export function newSystem(): SystemData {
   return {
     head: { version: 0, digest: null },
     manifests: [],
