@@ -62,6 +62,15 @@ export { keepCovered, type Neighbours } from './core/schedules/keepCovered.js'
 export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
 export {
+  covered,
+  doneWithin,
+  keeps,
+  promising,
+  type ReplicaSets,
+  type RolloutPromise,
+  type Share,
+} from './core/schedules/rolloutPromise.js'
+export {
   type Contact,
   type ObservedSimulation,
   type ObservedState,

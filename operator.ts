@@ -48,6 +48,7 @@ export type { HostOffer } from './core/model/shardOffer.js'
 export { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from './core/model/tables.js'
 export type { ShardLogs } from './core/ports/log.js'
 export type { Write as StateWrite } from './core/ports/stateStore.js'
+export { isPromiseList, promiseText } from './core/schedules/rolloutPromise.js'
 export { permitsAllowed, strictestLimit } from './core/schedules/serviceLimit.js'
 export type { Signed } from './core/trust/signed.js'
 export { hasEnded, identityAt, isTrustRoot, type Trusted, upgradersMax } from './core/trust/trust.js'
@@ -58,6 +59,7 @@ export {
   bundleBytesMax,
   decodeManifest,
   encodeManifest,
+  formatOf,
   identityIn,
   levelFormat,
   levelIn,
@@ -65,6 +67,7 @@ export {
   manifestBytesMax,
   manifestFormat,
   manifestOf,
+  promisesIn,
   type SignedManifest,
 } from './core/upgrade/manifest.js'
 export {
@@ -75,6 +78,7 @@ export {
   troubleWith,
   usesBrought,
 } from './core/upgrade/neighbourNeeds.js'
+export { brokenPromises } from './core/upgrade/promisedRollout.js'
 export {
   type StatechartDescription,
   type StateDescription,

@@ -25,7 +25,7 @@ import type { Transport } from '../../core/ports/transport.js'
 import type { Signed } from '../../core/trust/signed.js'
 import type { TrustMark } from '../../core/trust/trustMark.js'
 import { checkFits } from '../../core/upgrade/lineageCheck.js'
-import { decodeManifest, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
+import { decodeManifest, formatOf, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
 import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { type Signing, tokens } from '../base/tokens.js'
@@ -108,7 +108,7 @@ export class Operator {
     const history = await this.history()
     const version = history.length + 1
     checkFits(history, { ...manifest, version }, await this.database.nodes())
-    checkNeeds({ ...manifest, version }, levelAfter(history, this.beginsAt))
+    checkNeeds({ runtime: manifest.runtime, format: formatOf(manifest), version }, levelAfter(history, this.beginsAt))
   }
 
   /**

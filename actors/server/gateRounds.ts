@@ -1,14 +1,16 @@
 /**
- * The actuator of the health gate: an upgrade server pauses the newest rollout for troubles for which it has
- * not been paused before.
+ * The actuator of the health gate and of promises: an upgrade server pauses the newest rollout for troubles
+ * for which it has not been paused before.
  */
 import type { Audited } from '../../core/control/audit.js'
 import { controlReasonLengthMax, heededMax } from '../../core/control/control.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
-import { judge } from '../../core/upgrade/healthGate.js'
-import { decodeManifest } from '../../core/upgrade/manifest.js'
+import type { PromiseTrouble } from '../../core/schedules/promiseTroubles.js'
+import { judge, type Trouble } from '../../core/upgrade/healthGate.js'
+import { decodeManifest, promisesIn } from '../../core/upgrade/manifest.js'
+import { brokenPromises } from '../../core/upgrade/promisedRollout.js'
 
 /** `pause`: a rollout in trouble is paused. `dry-run`: it is only said. `off`: nobody looks. */
 export type GateMode = 'pause' | 'dry-run' | 'off'
@@ -29,15 +31,20 @@ export class GateRounds {
     const { version } = await database.head()
     const [signed] = version === 0 ? [] : await database.manifests(version, version)
     if (signed === undefined) return
-    const { gate: limits } = decodeManifest(signed.bytes)
-    if (limits === null) return
-    const troubles = judge(await database.nodes(), version, limits)
+    const manifest = decodeManifest(signed.bytes)
+    const { gate: limits } = manifest
+    if (limits === null && promisesIn(manifest).length === 0) return
+    const rows = await database.nodes()
+    const troubles: readonly (Trouble | PromiseTrouble)[] = [
+      ...(limits === null ? [] : judge(rows, version, limits)),
+      ...brokenPromises(manifest, rows, clock.now()),
+    ]
     if (troubles.length === 0) return
     const known = (await database.controls()).find((control) => control.kind === 'gate' && control.version === version)
     const heeded = known?.kind === 'gate' ? known.heeded : []
     const found = troubles.filter(({ key }) => !heeded.includes(key))
     if (found.length === 0) return
-    const reason = `the health gate closed: ${found[0]!.what}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`
+    const reason = `${causeOf(found[0]!)}: ${found[0]!.what}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`
     observe?.({ type: 'gateClosed', version, troubles: found.map(({ what }) => what), isDryRun: gate === 'dry-run' })
     const since = clock.now()
     const keys = [...heeded, ...found.map(({ key }) => key)].slice(-heededMax)
@@ -48,4 +55,9 @@ export class GateRounds {
     }
     await database.setControl({ kind: 'gate', version, heeded: keys, since })
   }
+}
+
+function causeOf(trouble: Trouble | PromiseTrouble): string {
+  if (!('isBroken' in trouble)) return 'the health gate closed'
+  return trouble.isBroken ? 'a promise is broken' : 'a promise is about to be broken'
 }

@@ -27,8 +27,11 @@ export const formats = {
   envelope: { oldest: 1, newest: 2, first: 1 },
   /** A node's record on disk. 2: slots whose records are made lazily. */
   record: { oldest: 1, newest: 2, first: 2 },
-  /** 2: the identity of a trust root. 3: its release, the system's level, undos of any version. */
-  manifest: { oldest: 1, newest: 3, first: 1 },
+  /**
+   * 2: the identity of a trust root. 3: its release, the system's level, undos of any version. 4: promises,
+   * which upgrade servers guard.
+   */
+  manifest: { oldest: 1, newest: 4, first: 1 },
   /** 2: the head and the log that it was made for. 3: the identity of a trust root. */
   directive: { oldest: 1, newest: 3, first: 1 },
   /** The names and methods that a bundle finds in its host. 2: `this.caller` and `allow`. */

@@ -5,7 +5,7 @@
  */
 import { Fault } from '../base/fault.js'
 import { type Level, raised } from '../base/level.js'
-import { identifiedFormat, type LevelManifest, levelFormat, levelIn, type Manifest } from '../upgrade/manifest.js'
+import { identifiedFormat, type LevelManifest, levelIn, type Manifest, saysRelease } from '../upgrade/manifest.js'
 import type { AskedOfReaders } from './upgradeDatabase.js'
 
 type Needing = Pick<Manifest, 'version' | 'runtime' | 'format'>
@@ -35,7 +35,7 @@ export function askedFor(manifest: Manifest, level: Level): AskedOfReaders | nul
   }
   // The way back is open whatever has been installed, where every release can read it.
   if (manifest.undoes !== null) {
-    if (manifest.format === levelFormat) checkFormat(manifest, level)
+    if (saysRelease(manifest)) checkFormat(manifest, level)
     return null
   }
   checkNeeds(manifest, level)

@@ -13,6 +13,7 @@ export function allOf(...schedules: readonly Schedule[]): Schedule {
       await together(view, schedules, (all) => Promise.all(all))
     },
     limit: strictest(schedules),
+    ...promised(schedules),
     ...takingAll(schedules.some(({ takesAll }) => takesAll === true)),
     awaits: awaited(schedules),
   }
@@ -27,6 +28,7 @@ export function anyOf(...schedules: readonly Schedule[]): Schedule {
       await together(view, schedules, (all) => Promise.race(all))
     },
     limit: strictest(schedules),
+    ...promised(schedules),
     ...takingAll(schedules.every(({ takesAll }) => takesAll === true)),
   }
 }
@@ -42,6 +44,7 @@ export function andThen(...schedules: readonly Schedule[]): Schedule {
       for (const schedule of schedules) await runSchedule(schedule, view)
     },
     limit: strictest(schedules),
+    ...promised(schedules),
     ...takingAll(schedules.some(({ takesAll }) => takesAll === true)),
     awaits: awaited(schedules),
   }
@@ -77,6 +80,7 @@ export function within(window: { readonly from: `${number}:${number}`; readonly 
       }
     },
     limit: inner.limit ?? {},
+    ...promised([inner]),
     ...takingAll(inner.takesAll === true),
     awaits: inner.awaits ?? [],
   }
@@ -114,6 +118,12 @@ function described(schedules: readonly Schedule[]): string {
 
 function awaited(schedules: readonly Schedule[]): readonly string[] {
   return [...new Set(schedules.flatMap(({ awaits }) => awaits ?? []))]
+}
+
+/** The promises of each hold, whichever signals first. */
+function promised(schedules: readonly Schedule[]): Pick<Schedule, 'promises'> {
+  const promises = schedules.flatMap((each) => each.promises ?? [])
+  return promises.length === 0 ? {} : { promises }
 }
 
 /** Of several that are all needed one is enough; of several of which the first counts, all have to say so. */

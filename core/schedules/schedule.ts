@@ -7,6 +7,7 @@
 import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
+import type { RolloutPromise } from './rolloutPromise.js'
 import type { ServiceLimit } from './serviceLimit.js'
 
 /** A node this node has recently exchanged calls with, as its upgrade layer learned it (§4). */
@@ -94,6 +95,8 @@ export interface Schedule {
   readonly takesAll?: true
   /** The services whose upgrade it waits for; `*` stands for those that the node's class calls. */
   readonly awaits?: readonly string[]
+  /** Its promises for the time while nodes go. They stand in the manifest. */
+  readonly promises?: readonly RolloutPromise[]
 }
 
 /** The schedule as it runs: a promise, whatever its function returns or throws. */

@@ -22,12 +22,13 @@ export function draftManifest(upgrade: Upgrade, bundle: Uint8Array): ManifestDra
   for (const each of upgrade.classUpgrades) checkWayBack(each)
   const draft: ManifestDraft = {
     format: manifestFormat,
-    runtime: neededInterface(upgrade.classUpgrades),
+    runtime: neededInterface(upgrade.classUpgrades, upgrade.promises),
     title: upgrade.title,
     bundle: { digest: digestOf(bundle), bytes: bundle.length },
     classUpgrades: upgrade.classUpgrades.map(entryOf),
     tables: upgrade.tables,
     gate: upgrade.gate,
+    ...(upgrade.promises.length === 0 ? {} : { promises: upgrade.promises }),
   }
   checkAwaited(upgrade.classUpgrades)
   const unaffected = upgrade.unaffected.map(describeClass)
@@ -104,6 +105,7 @@ export function undoDraft(undone: Manifest, history: readonly Manifest[] = [], r
     return {
       ...{ format, runtime, title: undoTitle(title), bundle, tables: {} },
       ...{ classUpgrades: brought.classUpgrades, gate: brought.gate },
+      ...(brought.promises === undefined ? {} : { promises: brought.promises }),
     }
   const named = rewinds ? `Rewind of “${title}”` : undoTitle(title)
   return { format, runtime, title: named, bundle, classUpgrades: classUpgrades.map(turned), tables: {}, gate: null }

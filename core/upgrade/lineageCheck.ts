@@ -114,7 +114,7 @@ export function checkUndo(
     throw new Fault('upgrade.invalid', `version ${undone.version} is final: the states to go back to are dropped`)
   const obstacle = laterObstacle(history, undone, manifest.rewinds === true)
   if (obstacle !== undefined) throw new Fault('upgrade.invalid', obstacle)
-  const { runtime, bundle, classUpgrades, gate } = undoDraft(undone, history, manifest.rewinds === true)
+  const { runtime, bundle, classUpgrades, gate, promises } = undoDraft(undone, history, manifest.rewinds === true)
   const text = (entries: readonly ClassUpgradeEntry[], of: Manifest['gate']) => JSON.stringify([manifest.bundle, entries, of])
   const found = text(manifest.classUpgrades, manifest.gate)
   // Release 0.1.0 writes every undo as one that is eager and has no gate. Hosts ask the bundle
@@ -122,7 +122,7 @@ export function checkUndo(
   const eager = classUpgrades.map((entry) => ({ ...entry, schedule: eagerly().describe }))
   const isTurned = found === text(classUpgrades, gate) || found === text(eager, null)
   // Fewer may have to sign an undo than an upgrade: it brings nothing else with it.
-  const isMore = Object.keys(manifest.tables).length > 0
+  const isMore = Object.keys(manifest.tables).length > 0 || JSON.stringify(manifest.promises) !== JSON.stringify(promises)
   // One that no host has would keep every node from whatever comes after it.
   const isOtherRuntime = manifest.runtime !== runtime
   const isOtherBundle = bundle.digest !== manifest.bundle.digest || bundle.bytes !== manifest.bundle.bytes

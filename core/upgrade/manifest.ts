@@ -5,13 +5,14 @@
  */
 import { isDigest } from '../base/digest.js'
 import { Fault } from '../base/fault.js'
-import { formats, isRead, numbersRead } from '../base/formats.js'
+import { formats, isRead, numbersRead, release as thisRelease } from '../base/formats.js'
 import { isClassName, isName, isVersion, type Version } from '../base/ids.js'
 import { instantMs } from '../base/instant.js'
 import { isLevelRecord } from '../base/level.js'
 import type { MethodKind } from '../model/methods.js'
 import { isNodeFilter, type NodeFilter } from '../model/nodeFilter.js'
 import { checkTables, type TableEntries } from '../model/tables.js'
+import { isPromiseList, type RolloutPromise } from '../schedules/rolloutPromise.js'
 import type { Signed } from '../trust/signed.js'
 import { isUpgraderList, looksLikeUpgraderKey, type TrustChange } from '../trust/trust.js'
 import { isIdentity, isNeed, type Need } from '../trust/trustRoot.js'
@@ -27,6 +28,8 @@ export const manifestFormat = 1
 export const identifiedFormat = 2
 /** Says which release reads it. It may set the system's level, and undo any version. */
 export const levelFormat = 3
+/** Has promises, which its upgrade servers guard. */
+export const promiseFormat = 4
 export const bundleBytesMax = 16 * 1024 * 1024
 export const manifestBytesMax = 256 * 1024
 /** Bundles travel and are stored in chunks of this size, the last one shorter. */
@@ -77,6 +80,8 @@ export interface ManifestDraft {
   readonly tables: TableEntries
   /** When the rollout pauses itself; null: never. */
   readonly gate: GateLimits | null
+  /** The promises that hold while nodes go. Left out where there is none, and before format 4. */
+  readonly promises?: readonly RolloutPromise[]
 }
 
 interface Published extends Omit<ManifestDraft, 'format'> {
@@ -127,7 +132,12 @@ export interface LevelManifest extends Identified {
   readonly level: Readonly<Record<string, number>> | null
 }
 
-export type Manifest = FirstManifest | IdentifiedManifest | LevelManifest
+export interface PromiseManifest extends Omit<LevelManifest, 'format'> {
+  readonly format: typeof promiseFormat
+  readonly promises: readonly RolloutPromise[]
+}
+
+export type Manifest = FirstManifest | IdentifiedManifest | LevelManifest | PromiseManifest
 
 /** The fields of a manifest that its draft does not have. */
 export type Publication = Omit<FirstManifest, keyof ManifestDraft> &
@@ -139,6 +149,9 @@ export function manifestOf(
   draft: ManifestDraft,
   { identity, until = {}, need = null, level = null, release = '', ...about }: Publication,
 ): Manifest {
+  const { promises } = draft
+  if (promises !== undefined)
+    return { ...draft, ...about, format: promiseFormat, identity, until, need, release: release || thisRelease, level, promises }
   const isLater = about.undoes !== null && about.undoes !== about.version - 1
   if (level !== null || isLater) return { ...draft, ...about, format: levelFormat, identity, until, need, release, level }
   if (identity !== null) return { ...draft, ...about, format: identifiedFormat, identity, until, need }
@@ -164,7 +177,22 @@ export function trustChangeIn(manifest: Manifest): TrustChange {
 
 /** The level that counts after it; null: that of before. */
 export function levelIn(manifest: Manifest): Readonly<Record<string, number>> | null {
-  return manifest.format === levelFormat ? manifest.level : null
+  return saysRelease(manifest) ? manifest.level : null
+}
+
+/** The promises that its rollout has to keep. */
+export function promisesIn(manifest: Manifest): readonly RolloutPromise[] {
+  return manifest.format === promiseFormat ? manifest.promises : []
+}
+
+/** The format that a draft's manifest has at least. */
+export function formatOf({ promises }: Pick<ManifestDraft, 'promises'>): Manifest['format'] {
+  return promises === undefined ? manifestFormat : promiseFormat
+}
+
+/** Whether it is of format 3 or newer. */
+export function saysRelease(manifest: Manifest): manifest is LevelManifest | PromiseManifest {
+  return manifest.format === levelFormat || manifest.format === promiseFormat
 }
 
 /** The bytes of a manifest and the signature over them. */
@@ -207,7 +235,8 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
   if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')
   if (m.format !== manifestFormat) checkIdentified(m, wrong)
-  if (m.format === levelFormat) checkLevel(m, wrong)
+  if (saysRelease(m)) checkLevel(m, wrong)
+  if (m.format === promiseFormat && (!isPromiseList(m.promises) || m.level !== null)) wrong('promises')
   if (!isDigest(m.bundle?.digest) || !Number.isInteger(m.bundle.bytes) || m.bundle.bytes < 0 || m.bundle.bytes > bundleBytesMax)
     wrong('bundle')
   if (!isTables(m.tables)) wrong('tables')
@@ -218,8 +247,9 @@ function checkManifest(value: unknown): asserts value is Manifest {
   })
 }
 
-function mayUndo({ format, version, undoes }: Manifest): boolean {
-  if (format === levelFormat) return isVersion(undoes) && undoes > 0 && undoes < version
+function mayUndo(manifest: Manifest): boolean {
+  const { version, undoes } = manifest
+  if (saysRelease(manifest)) return isVersion(undoes) && undoes > 0 && undoes < version
   return undoes === version - 1
 }
 
@@ -233,7 +263,10 @@ function unreadFormat(manifest: object): Fault | undefined {
   return new Fault('upgrade.release', message, { format, release })
 }
 
-function checkLevel({ level, release, classUpgrades, undoes }: LevelManifest, wrong: (field: string) => never): void {
+function checkLevel(
+  { level, release, classUpgrades, undoes }: LevelManifest | PromiseManifest,
+  wrong: (field: string) => never,
+): void {
   if (typeof release !== 'string' || !/^[\w.+-]{1,64}$/.test(release)) wrong('release')
   if (level === null) return
   if (!isLevelRecord(level)) wrong('level')
@@ -242,8 +275,8 @@ function checkLevel({ level, release, classUpgrades, undoes }: LevelManifest, wr
   if (undoes !== null) wrong('undoes')
 }
 
-function checkIdentified(m: IdentifiedManifest | LevelManifest, wrong: (field: string) => never): void {
-  if (m.identity === null && m.format === levelFormat) {
+function checkIdentified(m: IdentifiedManifest | LevelManifest | PromiseManifest, wrong: (field: string) => never): void {
+  if (m.identity === null && saysRelease(m)) {
     if (m.need !== null || Object.keys(m.until ?? { '': '' }).length > 0) wrong('identity')
     return
   }

@@ -8,7 +8,13 @@ import type { ClassUpgrade, MadeInverse, Upgrade } from './upgrade.js'
  * The upgrade that undoes this one. Throws `upgrade.invalid` if one of its class upgrades has no way back.
  */
 export function reversed(upgrade: Upgrade): Upgrade {
-  return { ...upgrade, title: undoTitle(upgrade.title), classUpgrades: upgrade.classUpgrades.map(turned), tables: {} }
+  return {
+    ...upgrade,
+    title: undoTitle(upgrade.title),
+    classUpgrades: upgrade.classUpgrades.map(turned),
+    tables: {},
+    promises: [],
+  }
 }
 
 /** The upgrade that undoes the undo of this one: itself, with its own schedule. */

@@ -5,12 +5,13 @@
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
  *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`;
- *      `only` between classes of different types
+ *      `only` between classes of different types; promises
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
 import { isSO } from '../model/simulation.js'
+import type { RolloutPromise } from '../schedules/rolloutPromise.js'
 import type { ClassUpgrade } from './upgrade.js'
 
 export const runtimeInterfaces = formats.runtime
@@ -28,18 +29,20 @@ export function isRuntimeInterface(number: number): boolean {
  * The oldest interface with which these classes and simulation objects work: so hosts of before
  * take all that they can.
  */
-export function neededInterface(classUpgrades: readonly ClassUpgrade[]): number {
-  const needsSecond = classUpgrades.some(({ oldClass, newClass, pastSO, futureSO, schedule, only }) => {
-    const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
-    const classes = [oldClass, newClass].map(describeClass)
-    return (
-      schedule.takesAll === true ||
-      (only !== null && (isSO(pastSO) || isSO(futureSO))) ||
-      classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
-      methods.some((method) => readsCaller(method) || setsTimer(method)) ||
-      (isSO(futureSO) && futureSO.initialFrom !== null)
-    )
-  })
+export function neededInterface(classUpgrades: readonly ClassUpgrade[], promises: readonly RolloutPromise[] = []): number {
+  const needsSecond =
+    promises.length > 0 ||
+    classUpgrades.some(({ oldClass, newClass, pastSO, futureSO, schedule, only }) => {
+      const methods = [pastSO, futureSO].flatMap((so) => (isSO(so) ? Object.values(so.methods) : []))
+      const classes = [oldClass, newClass].map(describeClass)
+      return (
+        schedule.takesAll === true ||
+        (only !== null && (isSO(pastSO) || isSO(futureSO))) ||
+        classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
+        methods.some((method) => readsCaller(method) || setsTimer(method)) ||
+        (isSO(futureSO) && futureSO.initialFrom !== null)
+      )
+    })
   return needsSecond ? secondInterface : firstInterface
 }
 

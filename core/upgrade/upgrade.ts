@@ -34,6 +34,7 @@ import {
 import { checkTables, type TableEntries } from '../model/tables.js'
 import type { Transform, TransformCollections } from '../model/transform.js'
 import { serversOf } from '../schedules/awaitedServers.js'
+import { isPromiseList, promisesMax, type RolloutPromise } from '../schedules/rolloutPromise.js'
 import type { Schedule } from '../schedules/schedule.js'
 import { defaultGate, type GateLimits } from './gateLimits.js'
 import { type RewindLimits, type RewindOptions, rewindLimits } from './rewindLimits.js'
@@ -302,6 +303,8 @@ export interface Upgrade {
   readonly unaffected: readonly NodeClass[]
   /** When the rollout pauses itself; null: never. */
   readonly gate: GateLimits | null
+  /** The promises that hold while nodes go: its own, and those of its schedules. */
+  readonly promises: readonly RolloutPromise[]
 }
 
 export interface UpgradeParts {
@@ -314,6 +317,11 @@ export interface UpgradeParts {
    * throw. `'open'`: never.
    */
   readonly gate?: Partial<GateLimits> | 'open'
+  /**
+   * The promises that have to hold while nodes go: `keeps(…)`, `covered(…)`, `doneWithin(…)`. A plan
+   * (`natsctl upgrade plan`) says whether they do. A rollout that is about to break one of them is paused.
+   */
+  readonly promises?: readonly RolloutPromise[]
 }
 
 /**
@@ -337,7 +345,16 @@ export function defineUpgrade(parts: UpgradeParts): Upgrade {
   }
   checkTables(tables)
   const whole = classUpgrades.map((each) => ({ ...each, servers: serversOf(each, classUpgrades) }))
-  return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}) }
+  const promises = promisesOf(parts)
+  if (promises.length > 0 && !isPromiseList(promises))
+    wrong(`promises: use at most ${promisesMax} of keeps(…), covered(…) and doneWithin(…)`)
+  return { [brand]: true, title, classUpgrades: whole, tables, unaffected, gate: gateOf(parts.gate ?? {}), promises }
+}
+
+/** Each once: class upgrades may share a schedule. */
+function promisesOf({ promises = [], classUpgrades }: UpgradeParts): readonly RolloutPromise[] {
+  const all = [...promises, ...classUpgrades.flatMap(({ schedule }) => schedule.promises ?? [])]
+  return [...new Map(all.map((promise) => [JSON.stringify(promise), promise])).values()]
 }
 
 function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {

@@ -13,6 +13,7 @@ import {
   type Manifest,
   manifestFormat,
   manifestOf,
+  promisesIn,
   type SignedManifest,
   upgradersMax,
 } from 'theseus-actors/operator'
@@ -104,6 +105,9 @@ export function readSignatures(value: unknown, draft: ManifestDraft): SignedUpgr
 const keyLength = 56
 
 /** The part of a manifest that is known when an upgrade is built. */
-function draftOf({ runtime, title, bundle, classUpgrades, tables, gate }: Manifest): ManifestDraft {
-  return { format: manifestFormat, runtime, title, bundle, classUpgrades, tables, gate }
+function draftOf(manifest: Manifest): ManifestDraft {
+  const { runtime, title, bundle, classUpgrades, tables, gate } = manifest
+  const promises = promisesIn(manifest)
+  const draft = { format: manifestFormat, runtime, title, bundle, classUpgrades, tables, gate } as const
+  return promises.length === 0 ? draft : { ...draft, promises }
 }

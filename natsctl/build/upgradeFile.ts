@@ -11,6 +11,7 @@ import {
   digestOf,
   encodeManifest,
   fileFormats,
+  isPromiseList,
   isRead,
   type Manifest,
   manifestBytesMax,
@@ -87,8 +88,9 @@ function draftOf(text: string): ManifestDraft {
   if (typeof draft !== 'object' || draft === null) throw invalid('its manifest is not an object')
   const { format, ...whole } = decodeManifest(encodeManifest({ ...draft, ...published } as Manifest))
   if (format !== manifestFormat) throw invalid(`its manifest has the format ${format}; this Theseus reads ${manifestFormat}`)
-  const { runtime, title, bundle, classUpgrades, tables, gate } = whole
-  return { format, runtime, title, bundle, classUpgrades, tables, gate }
+  const { runtime, title, bundle, classUpgrades, tables, gate, promises } = whole
+  if (promises !== undefined && !isPromiseList(promises)) throw invalid('its promises are none')
+  return { format, runtime, title, bundle, classUpgrades, tables, gate, ...(promises && { promises }) }
 }
 
 function invalid(what: string, cause?: unknown): Fault {

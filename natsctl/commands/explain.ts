@@ -13,6 +13,7 @@ import { age, count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { findNode } from '../rollout/findNode.js'
 import { nodeName, noNodesText } from '../rollout/nodeFormat.js'
+import { promiseLine, promiseStates } from '../rollout/promiseState.js'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 import { type KnownRollout, type WaitReason, waitReasonOf } from '../rollout/waitReason.js'
 
@@ -94,17 +95,21 @@ function show(rows: readonly NodeRow[], known: KnownRollout, system: string, fla
     const waiting = waitReasonOf(row, known)
     if (waiting.waitsFor === null) continue
     const key = `${waiting.waitsFor}\n${waiting.movedBy.map((way) => way.replaceAll(row.nodeId, '…')).join('\n')}`
-    groups.set(key, [...(groups.get(key) ?? []), waiting])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [waiting])
+    else group.push(waiting)
   }
   const sorted = [...groups.values()].toSorted((a, b) => b.length - a.length)
   const there = rows.filter((row) => row.version >= newest && row.phase === 'current').length
   const isPaused = controls.some((control) => control.kind === 'pause' && control.version === newest)
+  const promises = promiseStates(manifests, newest, rows, Date.now())
   const waiting = sorted.map((group) => ({ ...waitingJson(group[0]!), node: undefined, nodes: group.map(({ node }) => node) }))
   showForm(flags.output, {
     table: (isWide) => {
       const title = newest === 0 ? 'nothing is published' : oneLine(manifests[newest - 1]?.title ?? '')
       const paused = isPaused ? ', paused' : ''
       print(`version ${newest} of system ${system}, ${title}: ${there} of ${count(rows.length, 'node')} there${paused}`)
+      for (const promise of promises) print(oneLine(promiseLine(promise)))
       for (const group of sorted) printGroup(group, isWide ? group.length : namesShownMax)
       if (needs.length + pins.length > 0) print('')
       for (const need of needs) print(oneLine(needText(need)))
@@ -112,7 +117,7 @@ function show(rows: readonly NodeRow[], known: KnownRollout, system: string, fla
         print(`system ${pin.system} calls this one: version ${pin.version} and later ones stay alive for it`)
     },
     document: () => ({
-      ...{ version: newest, nodes: rows.length, there, isPaused, waiting },
+      ...{ version: newest, nodes: rows.length, there, isPaused, promises, waiting },
       neighbours: needs.map(needJson),
       pins,
     }),

@@ -12,6 +12,8 @@ const namesShownMax = 5
 /** The plan, and what the new classes need of other systems. */
 interface ShownPlan extends RolloutPlan {
   readonly needs: readonly NeighbourNeed[]
+  /** When it would be published, milliseconds since 1970. */
+  readonly at: number
 }
 
 export function showPlan(plan: ShownPlan, system: string, { output }: GlobalFlags): void {
@@ -27,6 +29,7 @@ function printPlan(plan: ShownPlan, system: string): void {
   print(lengthText(plan))
   for (const service of plan.services) showService(service, plan)
   showAbsent(plan)
+  showPromises(plan)
   showRefusals(plan)
   showNeeds(plan)
   print('')
@@ -37,7 +40,7 @@ function printPlan(plan: ShownPlan, system: string): void {
 }
 
 function planJson(plan: ShownPlan, system: string) {
-  const { version, title, seed, runs, lots, duration, mostAway, paused, gaveUp, assumptions, warnings } = plan
+  const { version, title, seed, runs, lots, duration, mostAway, paused, gaveUp, promises, assumptions, warnings } = plan
   return {
     system,
     version,
@@ -56,6 +59,8 @@ function planJson(plan: ShownPlan, system: string) {
     noWayBack: plan.noWayBack,
     paused,
     gaveUp,
+    at: new Date(plan.at).toISOString(),
+    promises: promises && { ...promises, worst: promises.worst && storyJson(promises.worst) },
     assumptions,
     warnings,
   }
@@ -136,6 +141,46 @@ function showAbsent({ absent, paused, gaveUp }: RolloutPlan): void {
   }
   if (paused !== null) print(`the health gate would pause the rollout: ${oneLine(paused)}`)
   if (gaveUp !== null) print(`the rehearsal was given up: ${oneLine(gaveUp)}`)
+}
+
+type Findings = NonNullable<RolloutPlan['promises']>
+type Story = NonNullable<Findings['worst']>
+
+/** Lines of a story that people are shown: the last ones before it is broken. */
+const storyLinesShownMax = 30
+
+function showPromises({ promises, at }: ShownPlan): void {
+  if (promises === null) return
+  const { stories, failures, kept, paused, broken, worst } = promises
+  print('')
+  for (const promise of promises.promises) print(`promise: ${oneLine(promise)}`)
+  const whose = failures === 0 ? '' : ` with ${count(failures, 'failing host')} each`
+  print(
+    `  in ${stories} ${stories === 1 ? 'story' : 'stories'}${whose}: holds in ${kept}, pauses the rollout in ${paused}, is broken in ${broken}`,
+  )
+  if (worst === null) return
+  print(`  ${broken > 0 ? 'the worst' : 'the first that is paused'}: seed ${worst.seed}, after ${length(momentOf(worst))}`)
+  print(`  again: --seed ${worst.seed} --seeds 1 --failures ${failures} --at ${new Date(at).toISOString()}`)
+  for (const [atMs, what] of shownLines(worst)) print(`    ${length(atMs)}  ${oneLine(what)}`)
+}
+
+function momentOf({ broken, paused }: Story): number {
+  return broken?.atMs ?? paused!.atMs
+}
+
+function shownLines(story: Story): Story['lines'] {
+  const moment = momentOf(story)
+  return story.lines.filter(([atMs]) => atMs <= moment).slice(-storyLinesShownMax)
+}
+
+function storyJson({ seed, broken, paused, lines }: Story) {
+  const rounded = <T extends { readonly atMs: number }>(found: T | null) => found && { ...found, atMs: Math.round(found.atMs) }
+  return {
+    seed,
+    broken: rounded(broken),
+    paused: rounded(paused),
+    lines: lines.map(([atMs, what]) => ({ atMs: Math.round(atMs), what })),
+  }
 }
 
 /** A clause after "waits for". */

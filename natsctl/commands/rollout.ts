@@ -13,6 +13,7 @@ import { nearestVersion } from '../output/nearest.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { nodeJson, noNodesText, phaseCell } from '../rollout/nodeFormat.js'
+import { promiseLine } from '../rollout/promiseState.js'
 import { rewindableJson, rewindableText } from '../rollout/rewindState.js'
 import { rolloutExitCode } from '../rollout/rolloutExitCode.js'
 import { pollUntilAborted } from '../rollout/rolloutPoll.js'
@@ -129,7 +130,7 @@ function seer({ database }: Operator, system: string, trust: Trust | undefined):
   return async () => {
     const [{ newest, history }, rows, controls] = await Promise.all([reader.read(), database.nodes(), database.controls()])
     telling.tell(history)
-    return { newest, rows, controls, manifests: history.manifests }
+    return { newest, rows, controls, manifests: history.manifests, nowMs: Date.now() }
   }
 }
 
@@ -162,11 +163,12 @@ function showRollout(rollout: RolloutState, system: string, flags: StatusFlags):
 }
 
 function showTable(rollout: RolloutState, system: string, isWide: boolean): void {
-  const { goal, state, nodes, there, services, paused, undoneBy } = rollout
+  const { goal, state, nodes, there, services, paused, undoneBy, promises } = rollout
   print(`version ${goal} of system ${system}: ${there} of ${count(nodes, 'node')} there, ${state}`)
   if (undoneBy !== null) print(`version ${undoneBy} undoes it`)
   for (const { version, since, reason } of paused)
     print(oneLine(`version ${version} is paused for ${age(Date.now() - since)}${reason === '' ? '' : `: ${reason}`}`))
+  for (const promise of promises) print(oneLine(promiseLine(promise)))
   if (services.length === 0) return
   printTable(
     ['SERVICE', 'THERE', 'VERSIONS', 'IN TROUBLE', 'AWAY'],
@@ -201,7 +203,7 @@ function showNodes(rows: readonly NodeRow[], isWide: boolean): void {
   if (rows.length > shown.length) print(`… and ${rows.length - shown.length} more (-o wide has them all)`)
 }
 
-function rolloutJson({ newest, goal, state, nodes, there, services, paused, undoneBy }: RolloutState) {
+function rolloutJson({ newest, goal, state, nodes, there, services, paused, undoneBy, promises }: RolloutState) {
   return {
     newest,
     goal,
@@ -210,6 +212,7 @@ function rolloutJson({ newest, goal, state, nodes, there, services, paused, undo
     there,
     paused: paused.map(({ version, reason, since }) => ({ version, reason, since: new Date(since).toISOString() })),
     undoneBy,
+    promises,
     services: services.map(({ troubled, away, rewind, ...service }) => ({
       ...service,
       rewind: rewindableJson(rewind),

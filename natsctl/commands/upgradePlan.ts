@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Operator, ServiceLimit, Upgrade, Version } from 'theseus-actors'
 import type { Verified } from 'theseus-actors/nkeys'
-import { checkNeeds, reasonOf, usesBrought } from 'theseus-actors/operator'
+import { checkNeeds, formatOf, instantMs, reasonOf, usesBrought } from 'theseus-actors/operator'
 import { installedUpgrades, planRollout, type RolloutPlan, type Situation } from 'theseus-actors/rollout'
 import { verifiedBundle, withBundles } from '../build/runnableBundle.js'
 import { loadUpgrade } from '../build/upgradeSource.js'
@@ -27,12 +27,17 @@ interface PlanFlags extends GlobalFlags {
   readonly within: number
   readonly seed: number
   readonly runs: number
+  readonly seeds?: number
+  readonly failures: number
+  readonly at?: number
 }
 
 type VerifiedHistory = ReturnType<KnownHistory['needed']>
 
 const hourMs = 3_600_000
 const runsMax = 100
+const seedsMax = 1_000_000
+const failuresMax = 1_000
 
 export function addPlan(upgrade: Command, program: Program): void {
   const duration = (flags: string, description: string, ms: number, shown: string) =>
@@ -55,26 +60,39 @@ export function addPlan(upgrade: Command, program: Program): void {
         .default(1),
     )
     .addOption(new Option('--runs <number>', 'rehearsals, where schedules draw lots').argParser(wholeFlag(1, runsMax)).default(5))
+    .addOption(
+      new Option('--seeds <number>', 'stories that are told for promises, each of the next seed').argParser(
+        wholeFlag(1, seedsMax),
+      ),
+    )
+    .addOption(
+      new Option('--failures <number>', 'hosts that fail in each story; transforms are slow and operators pause as well')
+        .argParser(wholeFlag(0, failuresMax))
+        .default(0),
+    )
+    .addOption(
+      new Option('--at <time>', 'the time of day at which it is published, in RFC 3339: now by default').argParser(instantFlag),
+    )
     .action(program.action((source: string, _: unknown, command: Command) => plan(source, command.optsWithGlobals())))
 }
 
 async function plan(source: string, flags: PlanFlags): Promise<ExitCode> {
   const { built, upgrade } = await loadUpgrade(source)
-  const { drain, transform, limit, within, seed, runs } = flags
+  const { drain, transform, limit, within, seed, runs, seeds: stories = runs, failures, at = Date.now() } = flags
   const assumed = { drainMs: drain, transformMs: transform, limit, withinMs: within }
   return withOperator(flags, async ({ database }, system, trust) => {
-    const { situation, history } = await situationOf(database, system, trust)
+    const { situation, history } = await situationOf(database, system, trust, at)
     const version = situation.manifests.length + 1
     const upgrades = new Map([...(await upgradesAhead(database, situation, history)), [version, upgrade] as const])
-    const found = await planRollout({ situation, draft: built.manifest, upgrades, assumed }, { seed, runs })
+    const found = await planRollout({ situation, draft: built.manifest, upgrades, assumed }, { seed, runs, stories, failures })
     const brought = usesBrought(built.manifest.classUpgrades)
     const neighbours = await findNeighbours(
       brought.map((use) => use.system),
       system,
     )
     const needs = needsOf(brought, neighbours)
-    showPlan({ ...found, needs }, system, flags)
-    const above = aboveLevel({ ...built.manifest, version }, history.level)
+    showPlan({ ...found, needs, at }, system, flags)
+    const above = aboveLevel({ runtime: built.manifest.runtime, format: formatOf(built.manifest), version }, history.level)
     if (above !== undefined) note(above)
     const isRefused = above !== undefined || needs.some(({ trouble }) => trouble !== null)
     return isRefused || isInTrouble(found) ? exitCodes.degraded : exitCodes.done
@@ -91,12 +109,12 @@ function aboveLevel(upgrade: Parameters<typeof checkNeeds>[0], level: VerifiedHi
   }
 }
 
-function isInTrouble({ absent, paused }: RolloutPlan): boolean {
-  return paused !== null || absent.some(({ obstacle }) => obstacle.kind === 'threw')
+function isInTrouble({ absent, paused, promises }: RolloutPlan): boolean {
+  return paused !== null || (promises?.broken ?? 0) > 0 || absent.some(({ obstacle }) => obstacle.kind === 'threw')
 }
 
 /** Asks the database alone: a plan is made also while no upgrade server runs. */
-async function situationOf(database: Operator['database'], system: string, trust: Trust | undefined) {
+async function situationOf(database: Operator['database'], system: string, trust: Trust | undefined, nowMs: number) {
   const rows = await database.nodes()
   const { history: known } = await new HistoryReader(database, system, trust).read()
   const history = known.needed('upgrade plan')
@@ -109,7 +127,7 @@ async function situationOf(database: Operator['database'], system: string, trust
   const { inForce: dead } = await database.dead()
   const controls = await database.controls()
   const { manifests } = history
-  const situation: Situation = { rows, controls, tables: new Map(tables), manifests, dead, nowMs: Date.now() }
+  const situation: Situation = { rows, controls, tables: new Map(tables), manifests, dead, nowMs }
   return { situation, history }
 }
 
@@ -153,4 +171,10 @@ function wholeFlag(least: number, most: number): (text: string) => number {
     if (number >= least && number <= most) return number
     throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}.`)
   }
+}
+
+function instantFlag(text: string): number {
+  const ms = instantMs(text)
+  if (ms !== undefined) return ms
+  throw new InvalidArgumentError('Use a time such as 2026-03-01T02:00:00Z.')
 }

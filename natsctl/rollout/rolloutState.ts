@@ -8,6 +8,7 @@
 
 import type { NodeRow, Version } from 'theseus-actors'
 import { type Control, type Manifest, stageOf, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
+import { type PromiseState, promiseStates } from './promiseState.js'
 import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
 export type Pause = Extract<Control, { kind: 'pause' }>
@@ -19,6 +20,8 @@ export interface RolloutState extends Omit<Rollout, 'state'> {
   readonly paused: readonly Pause[]
   /** The version that undoes the goal, if it stands. */
   readonly undoneBy: Version | null
+  /** Those of the goal. */
+  readonly promises: readonly PromiseState[]
   /** Whether nothing changes any more until somebody does something. */
   readonly isAtRest: boolean
 }
@@ -29,9 +32,11 @@ export interface RolloutFacts {
   readonly controls: readonly Control[]
   /** Of all versions. */
   readonly manifests: readonly Manifest[]
+  /** Milliseconds since 1970. */
+  readonly nowMs?: number
 }
 
-export function rolloutStateOf({ newest, rows, controls, manifests }: RolloutFacts, goal: Version): RolloutState {
+export function rolloutStateOf({ newest, rows, controls, manifests, nowMs = 0 }: RolloutFacts, goal: Version): RolloutState {
   const rollout = summarize(rows, newest, goal)
   const coming = rows.filter((row) => isPartOfRollout(row) && !hasArrived(row, goal))
 
@@ -60,6 +65,7 @@ export function rolloutStateOf({ newest, rows, controls, manifests }: RolloutFac
     state: by === null ? (isPaused ? 'paused' : rollout.state) : 'undone',
     paused,
     undoneBy: by,
+    promises: by === null ? promiseStates(manifests, goal, rows, nowMs) : [],
     isAtRest: by !== null || isAtRest(),
   }
 }

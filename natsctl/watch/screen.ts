@@ -12,7 +12,7 @@ import { roundedDuration } from './remainingTime.js'
 import type { ScreenContent } from './screenContent.js'
 import { selectedIndex, topOf } from './screenState.js'
 import { statusLine } from './statusLine.js'
-import { gateLine, rewindLines, scheduleLines } from './stepLines.js'
+import { gateLine, promiseLines, rewindLines, scheduleLines } from './stepLines.js'
 import { type Line, leftAndRight, rendered, type ScreenSize } from './styledLine.js'
 import { type Column, layOutTable } from './tableLayout.js'
 import { serviceColumns, serviceLines, versionColumns, versionLines } from './tables.js'
@@ -146,6 +146,7 @@ function middleOf(
     // In which step it is changes; a schedule stays what it is.
     { rank: watched.schedules.some(({ steps }) => steps !== undefined) ? 2 : 5, lines: schedules, linesMin: 1 },
     { rank: 6, lines: gateLine(watched), linesMin: 1 },
+    { rank: 6, lines: promiseLines(watched), linesMin: 1 },
     { rank: 7, lines: rewindLines(watched), linesMin: 1 },
     { rank: 4, lines: tableOf(serviceColumns, serviceLines(watched, limits), columns), linesMin: 2 },
     { rank: 3, lines: tableOf(versionColumns, versionLines(watched, rates), columns), linesMin: 2 },

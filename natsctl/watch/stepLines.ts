@@ -3,6 +3,7 @@
  * pauses a rollout in trouble.
  */
 import { age, count } from '../output/output.js'
+import { promiseLine, promiseStates } from '../rollout/promiseState.js'
 import { rewindableText } from '../rollout/rewindState.js'
 import type { Steps } from './steps.js'
 import { type Line, lineWidth, type Span } from './styledLine.js'
@@ -48,6 +49,12 @@ export function gateLine({ rollout, known }: WatchedRollout): readonly Line[] {
   const named = heeded.slice(-namesMax).map((key) => key.replace(/ \d{10,}$/, ''))
   const more = heeded.length > namesMax ? ` and ${heeded.length - namesMax} before` : ''
   return [[{ text: 'gate', style: 'red' }, ` has heeded ${count(heeded.length, 'trouble')}: ${named.join(', ')}${more}`]]
+}
+
+export function promiseLines({ rollout, rows, known, at }: WatchedRollout): readonly Line[] {
+  return promiseStates(known.manifests, rollout.goal, rows, at).map((state) => [
+    { text: promiseLine(state), style: state.trouble === null ? 'green' : 'red' },
+  ])
 }
 
 /** Until when it can be rewound, by service. */

@@ -11,6 +11,7 @@ export type {
 } from './classChange.js'
 export { changesOf } from './combinedChanges.js'
 export { installedUpgrades } from './installedUpgrades.js'
+export type { PromiseFindings } from './promiseStories.js'
 export type { Refusals } from './refusals.js'
 export type { Obstacle } from './rehearsedRollout.js'
 export { type Absence, planRollout, type RolloutPlan, type ServicePlan } from './rolloutPlan.js'

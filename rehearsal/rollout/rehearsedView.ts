@@ -162,8 +162,9 @@ export class RehearsedSource implements ViewSource {
     return this.rehearsal.draw()
   }
 
-  sleep(ms: number): Promise<void> {
-    return this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
+    signal.throwIfAborted()
   }
 
   #note(asked: AssumedAnswer): void {

@@ -10,6 +10,7 @@ import { type LimitedSchedule, limitOf, permitsAllowed, type ServiceLimit } from
 import { checkFits, checkNew } from '../../core/upgrade/lineageCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
+import { lengthOf, type PromiseFindings, tellStories } from './promiseStories.js'
 import { type Refusals, refusalsOf } from './refusals.js'
 import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
 import { type Proposal, tablesOf, versionOf } from './situation.js'
@@ -44,6 +45,8 @@ export interface RolloutPlan {
   readonly paused: string | null
   /** Why the rehearsal was ended before its time. */
   readonly gaveUp: string | null
+  /** Whether its promises hold; null where it promises nothing. */
+  readonly promises: PromiseFindings | null
   readonly assumptions: readonly string[]
   readonly warnings: readonly string[]
 }
@@ -77,11 +80,15 @@ export interface Chances {
   readonly seed: number
   /** Rehearsals, where schedules draw lots. */
   readonly runs: number
+  /** Stories that are told for promises, and hosts that fail in each. */
+  readonly stories?: number
+  readonly failures?: number
 }
 
 /** Throws `upgrade.invalid` if an upgrade server would refuse the upgrade. */
-export async function planRollout(proposal: Proposal, { seed, runs }: Chances): Promise<RolloutPlan> {
+export async function planRollout(proposal: Proposal, chances: Chances): Promise<RolloutPlan> {
   const { situation, draft, upgrades } = proposal
+  const { seed, runs, stories = runs, failures = 0 } = chances
   checkInstallable(proposal)
   const version = versionOf(proposal)
   const upgrade = upgrades.get(version)!
@@ -106,6 +113,7 @@ export async function planRollout(proposal: Proposal, { seed, runs }: Chances): 
     noWayBack: draft.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass),
     paused: middle.paused,
     gaveUp: middle.gaveUp,
+    promises: draft.promises === undefined ? null : await tellStories(proposal, { seed, stories, failures }),
     assumptions: assumptionsOf(proposal, middle),
     warnings: warningsOf(proposal),
   }
@@ -116,11 +124,6 @@ function checkInstallable({ situation: { manifests, rows }, draft }: Proposal): 
   const candidate = { ...draft, version: manifests.length + 1, undoes: null } as Manifest
   checkNew(manifests, candidate)
   checkFits(manifests, candidate, rows)
-}
-
-/** Until the last arrives; -1 if nobody does. */
-function lengthOf({ outcomes }: RehearsedRollout): number {
-  return outcomes.reduce((longest, { arrivesMs }) => Math.max(longest, arrivesMs ?? -1), -1)
 }
 
 function servicesOf(

@@ -41,6 +41,13 @@ export class SimulatedGroups {
     allSignalled.resolve(members.length === 1 ? reason : `${nodeId}: ${reason}`)
   }
 
+  /** The member's host has failed: its group begins again when it is back. */
+  lost(nodeId: string): void {
+    const { group } = this.nodes.row(nodeId)
+    if (group === undefined) return
+    for (const key of this.#meetings.keys()) if (key.endsWith(` ${group}`)) this.#meetings.delete(key)
+  }
+
   /** The members that have not signalled. */
   missing(nodeId: string, target: Version): readonly string[] {
     const { members, signalled } = this.#meeting(nodeId, target)

@@ -63,11 +63,23 @@ export class SimulatedNodes {
   report(nodeId: string, change: Partial<NodeRow> & Pick<NodeRow, 'phase' | 'target'>): void {
     const before = this.row(nodeId)
     const after: NodeRow = { ...before, reason: null, ...change, since: Math.round(this.time.now()) }
-    this.#rows.set(nodeId, after)
-    this.#lists.delete(undefined)
-    this.#lists.delete(after.service)
+    this.#replace(after)
     this.#count(after.service, Number(notServing.has(after.phase)) - Number(notServing.has(before.phase)))
     this.changed(before, after)
+  }
+
+  /** The upgrade database hears of the node again, or no more. */
+  notice(nodeId: string, alive: boolean): void {
+    const before = this.row(nodeId)
+    const after = { ...before, alive }
+    this.#replace(after)
+    this.changed(before, after)
+  }
+
+  #replace(row: NodeRow): void {
+    this.#rows.set(row.nodeId, row)
+    this.#lists.delete(undefined)
+    this.#lists.delete(row.service)
   }
 
   /** The most nodes of a service that were away at once; of all services together without one. */

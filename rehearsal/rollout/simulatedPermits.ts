@@ -3,6 +3,7 @@
  * work ask every now and then, so that a permit that comes free is anybody's: here it is drawn by lot.
  */
 import { defaultSettings, type ServiceLimit } from 'theseus-actors'
+import type { Version } from '../../core/base/ids.js'
 import { notServing } from '../../core/base/phases.js'
 import { type Control, type Going, holding } from '../../core/control/control.js'
 import type { Random } from '../../core/ports/random.js'
@@ -12,6 +13,8 @@ import type { SimulatedNodes } from './simulatedNodes.js'
 
 interface Claim {
   readonly going: Going
+  /** Its node's host has failed. */
+  isWithdrawn: boolean
   readonly resolve: () => void
 }
 
@@ -21,7 +24,10 @@ type Claims = Map<number, Claim[]>
 export class SimulatedPermits {
   readonly #holders = new Map<string, Set<string>>()
   readonly #claims = new Map<string, Claims>()
-  readonly #controls: Control[]
+  readonly #byNode = new Map<string, Claim>()
+  /** Drawn while a control held them, until it is lifted. */
+  #held: { readonly service: string; readonly allowed: number; readonly claim: Claim }[] = []
+  #controls: Control[]
 
   constructor(
     private readonly nodes: SimulatedNodes,
@@ -44,13 +50,17 @@ export class SimulatedPermits {
       const claims = byAllowed.get(allowed) ?? []
       byAllowed.set(allowed, claims)
       let isGranted = false
-      claims.push({
+      const claim: Claim = {
         going,
+        isWithdrawn: false,
         resolve: () => {
           isGranted = true
+          this.#byNode.delete(going.nodeId)
           resolve()
         },
-      })
+      }
+      this.#byNode.set(going.nodeId, claim)
+      claims.push(claim)
       this.#grant(service)
       // The first to come gets it, and that is chance.
       if (!isGranted && this.holding(going) === undefined) this.drawn()
@@ -70,6 +80,21 @@ export class SimulatedPermits {
     this.#controls.push(control)
   }
 
+  resume(version: Version): void {
+    this.#controls = this.#controls.filter((control) => control.kind !== 'pause' || control.version !== version)
+    const held = this.#held
+    this.#held = []
+    for (const { service, allowed, claim } of held) this.#claimsOf(service).get(allowed)!.push(claim)
+    for (const service of this.#claims.keys()) this.#grant(service)
+  }
+
+  /** The node's host has failed. A permit that it has, it keeps. */
+  withdraw(nodeId: string): void {
+    const claim = this.#byNode.get(nodeId)
+    if (claim !== undefined) claim.isWithdrawn = true
+    this.#byNode.delete(nodeId)
+  }
+
   /** Which control holds the node back, if any. */
   holding(going: Going): Control | undefined {
     return holding(this.#controls, going)
@@ -83,31 +108,33 @@ export class SimulatedPermits {
     const byAllowed = this.#claimsOf(service)
     const holders = this.#holdersOf(service)
     for (;;) {
-      const ready = [...byAllowed].flatMap(([allowed, claims]) => (holders.size < allowed && claims.length > 0 ? [claims] : []))
-      const chosen = this.#draw(ready)
+      const [allowed, chosen] = this.#draw([...byAllowed].filter(([most, { length }]) => holders.size < most && length > 0))
       if (chosen === undefined) return
-      // A rehearsal lifts no control: a node that is held is held to the end.
-      if (this.holding(chosen.going) !== undefined) continue
+      if (chosen.isWithdrawn) continue
+      if (this.holding(chosen.going) !== undefined) {
+        this.#held.push({ service, allowed, claim: chosen })
+        continue
+      }
       holders.add(chosen.going.nodeId)
       chosen.resolve()
     }
   }
 
   /** One of them, taken out. Their order is of no account. */
-  #draw(ready: readonly Claim[][]): Claim | undefined {
-    let left = Math.floor(this.random.next() * ready.reduce((sum, { length }) => sum + length, 0))
-    for (const claims of ready) {
+  #draw(ready: readonly (readonly [allowed: number, claims: Claim[]])[]): readonly [number, Claim | undefined] {
+    let left = Math.floor(this.random.next() * ready.reduce((sum, [, { length }]) => sum + length, 0))
+    for (const [allowed, claims] of ready) {
       if (left >= claims.length) {
         left -= claims.length
         continue
       }
       const last = claims.pop()!
-      if (left === claims.length) return last
+      if (left === claims.length) return [allowed, last]
       const chosen = claims[left]!
       claims[left] = last
-      return chosen
+      return [allowed, chosen]
     }
-    return undefined
+    return [0, undefined]
   }
 
   #claimsOf(service: string): Claims {

@@ -33,13 +33,34 @@ import { UpgradePath } from './upgradePath.js'
 /** Announcements, manifests and bundles have been everywhere after so long. */
 const learnMsMax = 100
 /** How often an upgrade server looks whether the rollout goes well. */
-const gateRoundMs = 2_000
+export const gateRoundMs = 2_000
 /**
  * Beyond either, whichever is more, a rehearsal is given up: some schedule looks far too often for the time
  * that it waits.
  */
 const eventsMax = 5_000_000
 const eventsPerNodeMax = 100
+
+/** Mishaps of the nodes of a rehearsal. Left out: there are none. */
+export interface Mishaps {
+  /** Called before the first event. */
+  begin(rehearsal: SystemRehearsal): void
+  /** Told of every change of a row. */
+  changed(after: NodeRow): void
+  /** How long this node's transform takes, this time. */
+  transformMs(assumedMs: number): number
+  /** Whether a host that is down comes back yet. */
+  isBusy(): boolean
+}
+
+/** The time from a start of a node's host until that host fails. */
+interface Life {
+  isOver: boolean
+  /** Made for schedules that are ended. */
+  readonly ending: AbortController | undefined
+}
+
+const lifeOver = Symbol('its host has failed')
 
 export class SystemRehearsal implements ViewedRehearsal {
   readonly time: VirtualTime
@@ -60,13 +81,15 @@ export class SystemRehearsal implements ViewedRehearsal {
   readonly #slots = new Map<string, Obstacle>()
   /** One for all views: a rehearsal ends no schedule before its time. */
   readonly #neverAborted = new AbortController().signal
-  #moving = 0
+  readonly #lives = new Map<string, Life>()
+  readonly #moving = new Set<string>()
   #lots: ChanceSource = 'none'
   #paused: string | null = null
 
   constructor(
     private readonly proposal: Proposal,
     seed: number,
+    private readonly mishaps?: Mishaps,
   ) {
     const { situation } = proposal
     this.#path = new UpgradePath(proposal)
@@ -76,6 +99,7 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.nodes = new SimulatedNodes(situation.rows, this.time, (before, after) => {
       this.population.changed(before, after)
       this.rechecks.changed(notServing.has(after.phase) ? 'goes' : 'serves')
+      mishaps?.changed(after)
     })
     this.population = new AwaitedPopulation(this.nodes, this.time, this.random)
     this.#groups = new SimulatedGroups(this.nodes)
@@ -112,10 +136,11 @@ export class SystemRehearsal implements ViewedRehearsal {
     const affected = this.#path.affected(this.nodes.list())
     for (const row of this.nodes.list()) {
       if (row.service === clientService) continue
-      this.#moving++
+      this.#moving.add(row.nodeId)
       // All learn of it at about the same time, and in no order.
-      this.time.after(learnMsMax * this.random.next(), () => void this.#walk(row.nodeId).finally(() => this.#moving--))
+      this.time.after(learnMsMax * this.random.next(), () => this.#begin(row.nodeId))
     }
+    this.mishaps?.begin(this)
     const gaveUp = await this.#run()
     const outcomes = [...affected].map(([nodeId, entry]): NodeOutcome => {
       const hasArrived = this.nodes.row(nodeId).version >= this.#path.goal
@@ -137,17 +162,62 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { withinMs } = this.proposal.assumed
     const mostEvents = Math.max(eventsMax, eventsPerNodeMax * this.nodes.list().length)
     try {
-      await this.time.run(this.time.startMs + withinMs, () => this.#moving === 0 || this.time.events > mostEvents)
+      await this.time.run(this.time.startMs + withinMs, () => this.#isOver() || this.time.events > mostEvents)
     } catch (error) {
       return toFault(error, 'upgrade.schedule').message
     }
     return this.time.events > mostEvents ? `its schedules look too often: ${mostEvents} times` : null
   }
 
-  async #walk(nodeId: string): Promise<void> {
+  /** The host of the node fails: it does nothing any more. Its row says so when its lease has run out. */
+  lose(nodeId: string): void {
+    const life = this.#lives.get(nodeId) ?? { isOver: true, ending: undefined }
+    life.isOver = true
+    life.ending?.abort(lifeOver)
+    this.#lives.set(nodeId, life)
+    this.#moving.delete(nodeId)
+    this.#permits.withdraw(nodeId)
+    this.#groups.lost(nodeId)
+    this.#obstacles.set(nodeId, { kind: 'host', hostId: this.nodes.row(nodeId).hostId })
+  }
+
+  /** The host of the node is there again. */
+  bringBack(nodeId: string): void {
+    if (!this.nodes.row(nodeId).alive) this.nodes.notice(nodeId, true)
+    this.#lives.delete(nodeId)
+    this.#begin(nodeId)
+  }
+
+  pause(reason: string): void {
+    this.#permits.pause({ kind: 'pause', version: this.#path.goal, reason, since: this.time.now() })
+  }
+
+  resume(): void {
+    this.#permits.resume(this.#path.goal)
+  }
+
+  #isOver(): boolean {
+    return this.#moving.size === 0 && this.mishaps?.isBusy() !== true
+  }
+
+  #begin(nodeId: string): void {
+    // It was lost before it had learnt of the version.
+    if (this.#lives.get(nodeId)?.isOver === true) return
+    const life: Life = { isOver: false, ending: this.mishaps && new AbortController() }
+    this.#lives.set(nodeId, life)
+    this.#moving.add(nodeId)
+    const ended = () => {
+      if (!life.isOver) this.#moving.delete(nodeId)
+    }
+    this.#walk(nodeId, life).then(ended, (error) => {
+      if (error !== lifeOver) throw error
+    })
+  }
+
+  async #walk(nodeId: string, life: Life): Promise<void> {
     if (!this.#canMove(nodeId)) return
     const began = this.nodes.row(nodeId)
-    if (notServing.has(began.phase)) await this.#comeBack(began)
+    if (notServing.has(began.phase)) await this.#comeBack(began, life)
     for (;;) {
       const { version, className } = this.nodes.row(nodeId)
       const target = version + 1
@@ -156,7 +226,7 @@ export class SystemRehearsal implements ViewedRehearsal {
       const undo = this.#passedTo(nodeId, target)
       if (undo !== null) this.nodes.report(nodeId, { phase: 'current', target: null, version: undo })
       else if (!this.#isConcerned(nodeId, target)) this.nodes.report(nodeId, { phase: 'current', target: null, version: target })
-      else if (!(await this.#upgrade(nodeId, target, entry))) return
+      else if (!(await this.#upgrade(nodeId, target, entry, life))) return
     }
   }
 
@@ -180,7 +250,7 @@ export class SystemRehearsal implements ViewedRehearsal {
   }
 
   /** S1, S2, S4. False if the node stays where it is. */
-  async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry | undefined): Promise<boolean> {
+  async #upgrade(nodeId: string, target: Version, entry: ClassUpgradeEntry | undefined, life: Life): Promise<boolean> {
     const found = entry === undefined ? undefined : this.#path.classUpgrade(target, entry)
     if (entry !== undefined && found === undefined) {
       this.#obstacles.set(nodeId, { kind: 'notLoaded', version: target })
@@ -192,15 +262,17 @@ export class SystemRehearsal implements ViewedRehearsal {
     if (found !== undefined) {
       this.#obstacles.set(nodeId, { kind: 'schedule', version: target, schedule: found.schedule.describe })
       try {
-        if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found))
+        if (!this.#isNotAsked(nodeId, target)) await found.schedule.run(this.#view(nodeId, target, found, life))
       } catch (error) {
+        if (life.isOver) throw lifeOver
         ownFailure = toFault(error, 'upgrade.schedule').message
         this.#groups.failed(nodeId, target, ownFailure)
       }
     }
+    if (life.isOver) throw lifeOver
     const isAlone = this.nodes.row(nodeId).group === undefined
     if (!isAlone) this.#obstacles.set(nodeId, { kind: 'group', version: target, waitsFor: [] })
-    const failure = isAlone ? ownFailure : await this.#groups.signalled(nodeId, target)
+    const failure = isAlone ? ownFailure : await kept(life, this.#groups.signalled(nodeId, target))
     if (failure !== null) {
       this.#stall(nodeId, target, failure)
       return false
@@ -209,33 +281,34 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
     const limit = limitOf(this.proposal.assumed.limit, found?.schedule ?? {})
     const claim = () => this.#permits.claim(service, this.#going(nodeId, target), limit)
-    await (isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
+    await kept(life, isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
-    await this.#beAway(nodeId, target, entry?.newClass ?? className, entry?.newUses)
-    if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
+    await this.#beAway(nodeId, target, life, entry?.newClass ?? className, entry?.newUses)
     return true
   }
 
   /** It is on its way already, and has its permit. */
-  async #comeBack({ nodeId, version, className, target }: NodeRow): Promise<void> {
+  async #comeBack({ nodeId, version, className, target }: NodeRow, life: Life): Promise<void> {
     const entry = target === null || target === version ? undefined : this.#path.entry(target, className, nodeId)
-    await this.#beAway(nodeId, target ?? version, entry?.newClass ?? className, entry?.newUses)
+    await this.#beAway(nodeId, target ?? version, life, entry?.newClass ?? className, entry?.newUses)
   }
 
-  async #beAway(nodeId: string, target: Version, className: string, uses?: readonly string[]): Promise<void> {
+  async #beAway(nodeId: string, target: Version, life: Life, className: string, uses?: readonly string[]): Promise<void> {
     const { drainMs, transformMs } = this.proposal.assumed
     const { service } = this.nodes.row(nodeId)
     this.nodes.report(nodeId, { phase: 'draining', target })
-    await this.time.sleep(drainMs)
+    await kept(life, this.time.sleep(drainMs))
     this.nodes.report(nodeId, { phase: 'transforming', target })
-    await this.time.sleep(transformMs)
+    await kept(life, this.time.sleep(this.mishaps?.transformMs(transformMs) ?? transformMs))
     this.nodes.report(nodeId, { phase: 'current', target: null, version: target, className, ...(uses && { uses }) })
     this.#permits.release(service, nodeId)
+    if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
   }
 
-  #view(nodeId: string, target: Version, { oldClass, servers }: ClassUpgrade): RehearsedView {
-    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass, servers), target, this.#neverAborted)
+  #view(nodeId: string, target: Version, { oldClass, servers }: ClassUpgrade, { ending }: Life): RehearsedView {
+    const signal = ending?.signal ?? this.#neverAborted
+    return new RehearsedView(new RehearsedSource(this, nodeId, oldClass, servers), target, signal)
   }
 
   /** An operator has said "now", or its version is dead: then it does not wait to be told. */
@@ -288,4 +361,11 @@ export class SystemRehearsal implements ViewedRehearsal {
   get #sinceMs(): number {
     return this.time.elapsedMs
   }
+}
+
+/** The same, unless the life has ended meanwhile: then nobody goes on. */
+async function kept<T>(life: Life, promise: Promise<T>): Promise<T> {
+  const value = await promise
+  if (life.isOver) throw lifeOver
+  return value
 }

@@ -5,7 +5,12 @@ import { digestOf } from '../../core/base/digest.js'
 import type { Audited } from '../../core/control/audit.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
+import { eagerly } from '../../core/schedules/eagerly.js'
+import { keeps, type RolloutPromise } from '../../core/schedules/rolloutPromise.js'
+import { draftManifest } from '../../core/upgrade/draftManifest.js'
+import { encodeManifest, manifestOf } from '../../core/upgrade/manifest.js'
 import { memoryDatabase } from '../../transports/memory/index.js'
+import { row, shops, startMs, upgradeOf } from '../rehearsal/proposals.js'
 import { changedDatabase } from '../support/changedDatabase.js'
 import { until } from '../support/eventually.js'
 import { ManualClock } from '../support/manualClock.js'
@@ -125,4 +130,85 @@ test('a pause is told for the audit with its reason and its trouble; a dry run i
     const words = 'the health gate closed: node n1 is stalled: no'
     t.deepEqual(told, gate === 'pause' ? [{ act: 'gate', version: 1, words, trouble: 'n1 stalled 1' }] : [])
   }
+})
+
+const leaseMs = 10_000
+const twoOfThree = keeps({ service: 'shop', serving: 2, of: '{set}-*' })
+
+/** A rollout with promises and no gate, over a set of three. */
+async function promised(promises: readonly RolloutPromise[], options: Partial<GateOptions> = {}) {
+  const clock = new ManualClock(startMs)
+  const database = await memoryDatabase().open(system, clock)
+  const events: HostEvent[] = []
+  const told: Audited[] = []
+  const observe = (event: HostEvent) => void events.push(event)
+  const rounds = new GateRounds({ database, clock, observe, tell: (what) => void told.push(what), ...options })
+  const manifest = manifestOf(draftManifest(upgradeOf([shops(eagerly())], { promises, gate: 'open' }), new Uint8Array(1)), {
+    ...{ identity: null, system, version: 1, previous: null, reason: null, undoes: null, upgrader: null, upgraders: null },
+    createdAt: '2026-01-01T12:00:00Z',
+  })
+  const bytes = encodeManifest(manifest)
+  await database.install(await database.head(), digestOf(bytes), { bytes, signature: null })
+  const report = async (nodeId: string, change: Parameters<typeof row>[1] = {}) => {
+    const { alive: _, ...status } = row(nodeId, { since: startMs, ...change })
+    await database.register(status, leaseMs)
+  }
+  for (const nodeId of ['a-1', 'a-2', 'a-3']) await report(nodeId)
+  const pauses = async () => (await database.controls()).flatMap((each) => (each.kind === 'pause' ? [each.reason] : []))
+  return { clock, database, rounds, events, told, report, pauses }
+}
+
+test('a rollout goes on while its promise holds, and is paused when a node more is away than it says', async (t) => {
+  const { rounds, report, pauses, told } = await promised([twoOfThree])
+  await rounds.guard()
+  await report('a-1', { phase: 'draining', target: 1 })
+  await rounds.guard()
+  t.deepEqual(await pauses(), [])
+  await report('a-2', { phase: 'draining', target: 1 })
+  await rounds.guard()
+  const what = 'keeps 2 nodes of each set {set}-* of shop serving: 1 of 3 nodes of set a serves, 2 are away for the upgrade'
+  t.deepEqual(await pauses(), [`a promise is broken: ${what}`])
+  t.like(told, [{ act: 'gate', version: 1, words: `a promise is broken: ${what}` }])
+})
+
+test('a host that dies meanwhile has the rollout paused before the next of its set goes', async (t) => {
+  const { clock, database, rounds, events, report, pauses } = await promised([twoOfThree])
+  await report('a-1', { phase: 'current', version: 1, className: 'Shop.v2' })
+  for (let round = 0; round < 6; round++) {
+    await clock.runUntil(startMs + (round + 1) * 2_000)
+    for (const nodeId of ['a-1', 'a-2'])
+      await report(nodeId, nodeId === 'a-1' ? { phase: 'current', version: 1, className: 'Shop.v2' } : {})
+    await rounds.guard()
+  }
+  t.deepEqual(await pauses(), [
+    'a promise is about to be broken: keeps 2 nodes of each set {set}-* of shop serving: 2 of 3 nodes of set a serve, a-3 not serving otherwise, and the next that goes leaves 1; 2 must serve',
+  ])
+  t.deepEqual(
+    events.map(({ type }) => type),
+    ['gateClosed'],
+  )
+  await database.removeControl({ kind: 'pause', version: 1 })
+  await rounds.guard()
+  t.deepEqual(await pauses(), [], 'an operator has seen it')
+  await report('a-3', { since: startMs + 20_000 })
+  await rounds.guard()
+  await clock.runUntil(startMs + 40_000)
+  for (const nodeId of ['a-1', 'a-2'])
+    await report(nodeId, nodeId === 'a-1' ? { phase: 'current', version: 1, className: 'Shop.v2' } : {})
+  await rounds.guard()
+  t.is((await pauses()).length, 1, 'it is another loss of the same node')
+})
+
+test('promises are guarded without a gate, only said in a dry run, and nothing is read where nothing is promised', async (t) => {
+  const dry = await promised([twoOfThree], { gate: 'dry-run' })
+  for (const nodeId of ['a-1', 'a-2']) await dry.report(nodeId, { phase: 'transforming', target: 1 })
+  await dry.rounds.guard()
+  t.deepEqual(await dry.pauses(), [])
+  t.like(dry.events, [{ type: 'gateClosed', isDryRun: true }])
+  const none = await promised([])
+  const rounds = new GateRounds({
+    clock: none.clock,
+    database: changedDatabase(none.database, { nodes: () => Promise.reject(new Error('nobody asks')) }),
+  })
+  await t.notThrowsAsync(rounds.guard())
 })

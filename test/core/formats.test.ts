@@ -71,6 +71,7 @@ test('no other file in the house says which number of a format there is', (t) =>
     'manifestFormat',
     'identifiedFormat',
     'levelFormat',
+    'promiseFormat',
   ]
   t.deepEqual(
     found.filter((each) => !forms.some((form) => each.endsWith(` ${form}`))),

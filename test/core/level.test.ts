@@ -129,7 +129,7 @@ test('an upgrade that needs a number above the level is refused, and the order t
     message: /version 3 needs runtime interface 2, and the system's level is 1: raise it with "natsctl system level --raise"/,
   })
   t.notThrows(() => checkNeeds(of({ runtime: 2 }), newestLevel))
-  t.throws(() => checkNeeds(of({ format: 4 }), newestLevel), { code: 'upgrade.level', message: /manifest format 4/ })
+  t.throws(() => checkNeeds(of({ format: 5 }), newestLevel), { code: 'upgrade.level', message: /manifest format 5/ })
 })
 
 test('an undo of any version has format 3, which needs the level; that of the version before is never held', (t) => {

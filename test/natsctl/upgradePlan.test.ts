@@ -26,7 +26,7 @@ function upgradeWith(t: ExecutionContext, schedule: string): string {
   const file = join(newProject(t), 'upgrade.js')
   writeFileSync(
     file,
-    `import { NodeObject, allOf, atMost, command, defineUpgrade, eagerly, futureSO, none, onlyNodes, oneReplicaAtATime, query, schedule, upgradeClass } from 'theseus-actors'
+    `import { NodeObject, allOf, atMost, command, defineUpgrade, eagerly, futureSO, keeps, none, onlyNodes, oneReplicaAtATime, promising, query, schedule, upgradeClass } from 'theseus-actors'
     const marked = (definition, marks) => {
       for (const [name, mark] of Object.entries(marks)) mark(definition.prototype, name)
       return definition
@@ -106,6 +106,61 @@ test('an upgrade that needs a format above the system’s level is planned, and 
   t.is(again.code, 0, again.stderr)
 })
 
+test('promises are planned in stories, and the worst one is told again by its seed', async (t) => {
+  const run = runner(t)
+  await startSystem(t, ['p1', 'p2', 'p3'])
+  const two = "keeps({ service: 'pages', serving: 2 })"
+  const plan = async (its: string, ...more: readonly string[]) => {
+    const module = upgradeWith(t, `promising(${its}, ${two})`)
+    const { code, stdout, stderr } = await run('upgrade', 'plan', module, '--limit', '3', '-o', 'json', ...more)
+    t.is(code, 3, stderr)
+    t.regex(stderr, /version 1 needs runtime interface 2/)
+    return JSON.parse(stdout)
+  }
+  const kept = await plan('oneReplicaAtATime()', '--seeds', '8')
+  t.like(kept.promises, {
+    promises: ['keeps 2 nodes of pages serving'],
+    stories: 8,
+    failures: 0,
+    kept: 8,
+    broken: 0,
+    worst: null,
+  })
+  const { at, promises } = await plan('atMost(3)', '--seeds', '8', '--failures', '1')
+  t.like(promises, { stories: 8, failures: 1 })
+  t.true(promises.broken > 0)
+  t.regex(promises.worst.broken.what, /^keeps 2 nodes of pages serving: 0 of 3 nodes of pages serve, 3 are away for the upgrade$/)
+  const again = await plan('atMost(3)', '--failures', '1', '--seed', `${promises.worst.seed}`, '--seeds', '1', '--at', at)
+  t.deepEqual(again.promises.worst, promises.worst)
+  const module = upgradeWith(t, `promising(atMost(3), ${two})`)
+  const shown = await run('upgrade', 'plan', module, '--limit', '3', '--at', at)
+  t.regex(
+    shown.stdout,
+    /^promise: keeps 2 nodes of pages serving\n {2}in 5 stories: holds in 0, pauses the rollout in 0, is broken in 5$/m,
+  )
+  t.regex(shown.stdout, new RegExp(`again: --seed 1 --seeds 1 --failures 0 --at ${at}`))
+  t.is((await run('upgrade', 'plan', module, '--at', 'noon')).code, 2)
+})
+
+test('a rollout that is about to break a promise is paused, which its status says', async (t) => {
+  const run = runner(t)
+  await startSystem(t, ['p1', 'p2'])
+  t.is((await run('system', 'level', '--raise', '--yes')).code, 0)
+  const its = "schedule('not today', (view) => view.sleep(86_400_000))"
+  const module = upgradeWith(t, `promising(${its}, keeps({ service: 'pages', serving: 2 }))`)
+  const file = join(newDirectory(t), '1.upgrade')
+  t.is((await run('upgrade', 'build', module, '--out', file)).code, 0)
+  const published = await run('upgrade', 'publish', file)
+  t.is(published.code, 0, published.stderr)
+  const status = await run('rollout', 'status', '--wait', '--timeout', '60s')
+  t.is(status.code, 4, status.stderr)
+  const what = 'keeps 2 nodes of pages serving: 2 of 2 nodes of pages serve, and the next that goes leaves 1; 2 must serve'
+  t.true(status.stdout.includes(`: a promise is about to be broken: ${what}`), status.stdout)
+  t.true(status.stdout.includes(`promise at stake: ${what}`), status.stdout)
+  const explained = await run('explain')
+  t.true(explained.stdout.includes(what), explained.stdout + explained.stderr)
+})
+
 test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) => {
   const run = runner(t)
   const { host, server } = await startSystem(t, ['p1', 'p2', 'p3', 'p4'])
@@ -118,7 +173,7 @@ test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) 
   const args = ['upgrade', 'plan', file, '--limit', '2', '--drain', '1s', '--transform', '1s', '-o', 'json'] as const
   const planned = await run(...args)
   t.is(planned.code, 0, planned.stderr)
-  const { services, absent, callers, refusals, assumptions, duration, ...rest } = JSON.parse(planned.stdout)
+  const { services, absent, callers, refusals, assumptions, duration, at, ...rest } = JSON.parse(planned.stdout)
   t.deepEqual(rest, {
     system: t.context.env.THESEUS_SYSTEM,
     version: 1,
@@ -132,8 +187,10 @@ test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) 
     noWayBack: ['Pages.v2'],
     paused: null,
     gaveUp: null,
+    promises: null,
     warnings: [],
   })
+  t.true(Math.abs(Date.parse(at) - Date.now()) < 600_000)
   t.is(services.length, 1)
   const [{ nodes, ...service }] = services
   t.deepEqual(service, {

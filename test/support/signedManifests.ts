@@ -28,6 +28,7 @@ export const forgeries: { readonly [F in keyof Manifest]-?: (manifest: Manifest)
   classUpgrades: ({ classUpgrades }) =>
     classUpgrades.length > 0 ? [] : [{ service: 'x', oldClass: 'X.v1', newClass: 'X.v2', pastSO: 'none', futureSO: 'none' }],
   tables: () => ({ authorized: { everybody: 'yes' } }),
+  promises: ({ promises }) => (promises === undefined ? [{ kind: 'within', ms: 1 }] : undefined),
   gate: ({ gate }) => (gate === null ? { moreFailuresMax: 1, slowerMax: 1, callsMin: 1 } : null),
 }
 
