@@ -36,7 +36,11 @@ export const kinds = {
   nats: {
     binary: 'nats-server',
     field: 'nats',
-    args: (port) => ['--addr', '127.0.0.1', '--port', String(port), '--name', nameOf(port)],
+    args: (port, directory) => [
+      ...['--addr', '127.0.0.1', '--port', String(port), '--name', nameOf(port)],
+      // For the logs of sharded services.
+      ...['--jetstream', '--store_dir', directory],
+    ],
     greeting: '',
     isOurs: (answer, port) => answer.includes(`"server_name":"${nameOf(port)}"`),
   },

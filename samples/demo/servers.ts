@@ -18,11 +18,13 @@ import { PagesV1 } from '../02-pages-comments/pages.v1.js'
 import { PagesV2 } from '../02-pages-comments/pages.v2.js'
 import { PagesV3 } from '../02-pages-comments/pages.v3.js'
 import type { ClientOrder, ClientReport } from './clientProcess.js'
+import { lostHostScene, sceneLine } from './lostHost.js'
 
 const hosts = { h1: ['p1', 'p2'], h2: ['p3', 'p4'], h3: ['p5'] }
 const nodeIds = Object.values(hosts).flat()
 const pagesModule = fileURLToPath(new URL('../02-pages-comments/pages.v1.js', import.meta.url))
 const upgrades = new URL('../../../samples/02-pages-comments/upgrades/', import.meta.url)
+const cartsUpgrades = new URL('../../../samples/demo/carts/', import.meta.url)
 const natsctl = fileURLToPath(new URL('../../natsctl/main.js', import.meta.url))
 
 interface Addresses {
@@ -62,10 +64,16 @@ async function story(directory: string, closing: (() => unknown)[]): Promise<() 
     bundles: join(directory, 'bundles'),
   })
   closing.push(() => desk.stop())
-  return play(desk, addresses, directory, screen)
+  return play(desk, addresses, directory, screen, closing)
 }
 
-async function play(desk: RunningHost, addresses: Addresses, directory: string, screen: Screen): Promise<() => number> {
+async function play(
+  desk: RunningHost,
+  addresses: Addresses,
+  directory: string,
+  screen: Screen,
+  closing: (() => unknown)[],
+): Promise<() => number> {
   const clients: Client[] = []
   let title = 'Five nodes of "pages" on three hosts at version 0, one client under load.'
   let isShown = true
@@ -104,19 +112,34 @@ async function play(desk: RunningHost, addresses: Addresses, directory: string, 
   }
 
   title = 'All nodes run version 2. Clients of versions 0 and 1 never noticed.'
-  const reports = await Promise.all(clients.map((client) => client.stop()))
+  await pause(100)
   isShown = false
   await watching
+  const scene = await lostHostScene(
+    { desk, screen, directory, addresses, publish: () => publishCarts(directory, addresses, screen) },
+    closing,
+  )
+  const reports = await Promise.all(clients.map((client) => client.stop()))
   const pages = reports.flatMap((report) => report.pages)
   const lost: string[] = []
   for (const [version, target] of [PagesV1, PagesV2, PagesV3].entries()) {
     lost.push(...(await readBack((node) => desk.ref(target as typeof PagesV1, node, { version }), pages)))
   }
-  return () =>
-    summary(
-      reports.map(({ tally, failures }) => ({ ...tally, failures: new Map(failures) })),
-      lost,
+  return () => {
+    process.stdout.write(`${sceneLine(scene)}\n`)
+    return summary(
+      [...reports.map(({ tally, failures }) => ({ ...tally, failures: new Map(failures) })), scene.tally],
+      [...lost, ...scene.lost],
     )
+  }
+}
+
+async function publishCarts(directory: string, addresses: Addresses, screen: Screen): Promise<number> {
+  const built = join(directory, '3-last.upgrade')
+  await command(['upgrade', 'build', fileURLToPath(new URL('3-last.ts', cartsUpgrades)), '-O', built], addresses)
+  screen.say('$ natsctl upgrade publish 3-last.upgrade')
+  await command(['upgrade', 'publish', built], addresses)
+  return 3
 }
 
 /** Redraws from the upgrade database until the story ends. */

@@ -51,6 +51,14 @@ async function entriesOf(log: ShardLog, after = 0): Promise<readonly number[]> {
   return found
 }
 
+test('logs of one replica are told of once, as durable and not replicated', async (t) => {
+  const told: string[] = []
+  const logs = logsOf(t, { onWarning: (line) => void told.push(line) })
+  await Promise.all([logs.open('told', 0), logs.open('told', 1)])
+  t.is(told.length, 1)
+  t.regex(told[0]!, /^the logs of told have one replica: durable, not replicated\. /)
+})
+
 test('two that open a new log at once both have it, and it loses nothing by age or number', async (t) => {
   const [a, b] = await Promise.all([logsOf(t).open('pages', 0), logsOf(t).open('pages', 0)])
   t.is((await a.append(new Uint8Array([1]), 0)).kind, 'appended')

@@ -8,7 +8,7 @@ import { SharedTask, SharedWork } from '../../core/base/sharedWork.js'
 import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { safeErrorHandler } from '../factory.js'
 import { type NatsOptions, serversOf } from '../nats/natsFactory.js'
-import { defaultWaits, JetStreamApi } from './jetStreamApi.js'
+import { defaultWaits, JetStreamApi, type StreamState } from './jetStreamApi.js'
 import { JetStreamConnection } from './jetStreamConnection.js'
 import { JetStreamLog } from './jetStreamLog.js'
 import { JetStreamSnapshots } from './jetStreamSnapshots.js'
@@ -32,9 +32,14 @@ export interface JetStreamOptions extends NatsOptions {
    * Bounds reading and opening: how long JetStream is asked again while it elects leaders. 15,000 by default.
    */
   readonly askTimeoutMs?: number
-  /** Told of servers that the tests do not cover, one line each. Without it, it is a process warning. */
+  /**
+   * Told of logs with one replica, and of servers that the tests do not cover, one line each. Without it, it
+   * is a process warning.
+   */
   readonly onWarning?: (line: string) => void
 }
+
+const oneReplica = 'With the disk of its nats-server they are gone: docs/sharded.md says what three servers do'
 
 /** Throws `config.invalid` for options that can't be meant. */
 export function jetStreamLogs(options: JetStreamOptions): ShardLogs {
@@ -47,11 +52,11 @@ export function jetStreamLogs(options: JetStreamOptions): ShardLogs {
 class JetStreamLogs implements ShardLogs {
   readonly #connecting = new SharedTask<JetStreamApi>()
   /** By the name of the stream: shards share the one of their snapshots. */
-  readonly #opening = new SharedWork<string, unknown>()
+  readonly #opening = new SharedWork<string, StreamState>()
   #api: JetStreamApi | undefined
   #isClosed = false
   readonly #logs = new Set<JetStreamLog>()
-  /** Of nats-server, that were warned of. */
+  /** The matters that were warned of. */
   readonly #warned = new Set<string>()
 
   constructor(
@@ -64,9 +69,11 @@ class JetStreamLogs implements ShardLogs {
     const names = logNames(system, service, shard)
     const snapshots = snapshotNames(system, service)
     const api = await this.#connected()
-    const open = (use: StreamUse, of: StreamNames): Promise<unknown> =>
+    const open = (use: StreamUse, of: StreamNames): Promise<StreamState> =>
       this.#opening.run(of.stream, () => openStream(api, use, of, replicas))
-    await open('log', names)
+    const { config } = await open('log', names)
+    if ((config as { readonly num_replicas?: number }).num_replicas === 1)
+      this.#warn(`the logs of ${service} have one replica: durable, not replicated. ${oneReplica}`)
     await open('snapshots', snapshots)
     const durability = replicas > 1 ? 'replicated' : isSynced === true ? 'disk' : 'process'
     const kept = new JetStreamSnapshots(api, snapshots.stream, snapshotsUnder(system, service, shard))
@@ -102,9 +109,13 @@ class JetStreamLogs implements ShardLogs {
 
   #check(connection: NatsConnection): void {
     const { version = '?' } = connection.info ?? {}
-    if (testedServer(version) || this.#warned.has(version)) return
-    this.#warned.add(version)
-    const line = untestedServerLine(version, connection.getServer())
+    if (!testedServer(version)) this.#warn(untestedServerLine(version, connection.getServer()), version)
+  }
+
+  /** Once of each matter. */
+  #warn(line: string, matter = line): void {
+    if (this.#warned.has(matter)) return
+    this.#warned.add(matter)
     const { onWarning = (text: string) => process.emitWarning(text, 'TransportWarning') } = this.options
     safeErrorHandler(() => onWarning(line))(undefined)
   }
