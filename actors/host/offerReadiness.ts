@@ -103,7 +103,10 @@ export class OfferReadiness {
     const concerned = history.manifests.filter(isConcerned).map(({ version }) => version)
     for (const version of await this.#needed(service, concerned)) {
       const fault = await this.#load(version, classes[version - 1]!)
-      if (fault !== undefined && (await this.#isObstacle(service, version, fault))) return obstacle(version, fault)
+      if (fault === undefined || !(await this.#isObstacle(service, version, fault))) continue
+      // Others can run it: with the next look it is verified once more.
+      history.reconsider(version)
+      return obstacle(version, fault)
     }
     const next = history.newest + 1
     const refused = next <= newest ? history.whyNot(next) : undefined

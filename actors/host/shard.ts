@@ -243,9 +243,12 @@ export class Shard {
     const { journal, intake, history } = this.services
     const stored = journal.get(keys.record(nodeId))
     if (stored === undefined) return
-    const { newest, generation, upgrade } = checkRecord(unpack(stored))
+    const { oldest, newest, generation, upgrade } = checkRecord(unpack(stored))
     const needed = Math.max(newest, generation.version, upgrade?.target ?? 0)
     if (needed > history.newest) await intake.manifests(needed)
+    // Nor does a rejection here speak of a version that the node has run elsewhere since.
+    for (let version = oldest + 1; version <= generation.version; version++)
+      if (history.whyNot(version) !== undefined) history.reconsider(version)
   }
 
   /** All that has waited waits no more. */

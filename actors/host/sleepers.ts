@@ -153,7 +153,7 @@ export class Sleepers {
     return areAllBorn
   }
 
-  /** Wakes those that are chosen. False if one of them can't be woken. */
+  /** Wakes those that are chosen. False if one of them can't be woken, or does not go on. */
   async #pass(goal: Version, isChosen: (record: NodeRecord) => boolean): Promise<boolean> {
     const { journal, settings } = this.services
     const waking = new Set<Promise<unknown>>()
@@ -176,17 +176,18 @@ export class Sleepers {
     return areAllWoken
   }
 
-  /** Wakes it; resolves when it has gone on, or takes long. */
+  /**
+   * Wakes it; resolves when it has gone on, or takes long. False if it is not there then: it may fall asleep
+   * again before, where a database has lost the version that it was woken for.
+   */
   async #passOne(nodeId: string, goal: Version): Promise<boolean> {
     const { clock } = this.services
     const node = await this.shard.wake(nodeId)
     if (node === undefined) return false
     const untilMs = clock.monotonicMs() + passingMsMax
-    while (!this.shard.isEnding && clock.monotonicMs() < untilMs) {
-      if (node.phase === 'current' && node.version >= goal) break
-      await sleep(clock, pollMs)
-    }
-    return true
+    const isThere = () => node.phase === 'current' && node.version >= goal
+    while (!this.shard.isEnding && !isThere() && clock.monotonicMs() < untilMs) await sleep(clock, pollMs)
+    return isThere()
   }
 
   #turn(): Promise<void> {

@@ -131,3 +131,24 @@ test('a node that is born when the version before is dead goes back to it with a
   t.is(born.className, 'Notes.v1')
   t.is(await codeOf(system.desk.ref(NotesV1, 'n2', { version: 2 }).all()), 'answered ["x"]')
 })
+
+test('a node is born past an upgrade that can’t be loaded and is undone, and past those that rest on it', async (t) => {
+  const system = await TestSystem.start(t, { limit: { percent: 100 } })
+  const { operator } = system.desk.running
+  const unread = system.build(toV2())
+  await system.desk.publish(unread)
+  const third = toV3()
+  const transform = () => t.fail('there is no state of that class')
+  await system.publish({ ...third, classUpgrades: third.classUpgrades.map((each) => ({ ...each, transform })) })
+  t.is(await operator.undo({ version: 2 }), 3)
+  t.is(await operator.undo({ version: 1 }), 4)
+  const broken = memoryRepository()
+  broken.load = async (digest, bundle) => {
+    if (digest === unread.manifest.bundle.digest) throw new Fault('upgrade.invalid', 'not to be read')
+    return await system.repository.load(digest, bundle)
+  }
+  const host = await system.host('h1', { repository: broken })
+  const node = await host.node(NotesV1, 'n1')
+  t.deepEqual([node.version, node.className], [4, 'Notes.v1'])
+  t.is(await codeOf(system.desk.ref(NotesV1, 'n1', { version: 4 }).add('x')), 'answered 1')
+})

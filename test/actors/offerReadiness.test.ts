@@ -1,6 +1,7 @@
 /** A host takes shards of a service once it has all versions that their nodes may need, and not before. */
 import test from 'ava'
 import { Fault } from '../../core/base/fault.js'
+import { shardOf } from '../../core/model/shard.js'
 import { memoryRepository } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { type TestHost, TestSystem } from '../support/testSystem.js'
@@ -65,7 +66,7 @@ test('a version that no node has reached is no obstacle where it is rejected; on
   await c.offer(CartV1)
   await until(() => ownedBy(c).length > 0, 'it takes its share')
   await system.desk.publish({ manifest, bundle })
-  const { repository } = brokenRepository(system, 'upgrade.invalid')
+  const { repository, mend } = brokenRepository(system, 'upgrade.invalid')
   const isReached = async () => (await a!.running.operator.database.nodes('cart')).some(({ version }) => version === 1)
   await until(isReached, 'nodes of a are at version 1')
   const b = await system.host('b', { repository })
@@ -78,6 +79,35 @@ test('a version that no node has reached is no obstacle where it is rejected; on
   await system.clock.passes(60_000)
   t.deepEqual(ownedBy(c), before)
   t.deepEqual(ownedBy(b), [])
+  // It could be verified elsewhere, so it is tried here again and again.
+  mend()
+  await until(() => waits(b) === null, 'b takes shards')
+})
+
+test('a node is woken at a version that its new host has rejected before it came', async (t) => {
+  const { system, hosts } = await offering(t, ['a'])
+  const [a] = hosts
+  for (const id of ids) await cart(a!, id).add('tea')
+  const { repository, mend } = brokenRepository(system, 'upgrade.invalid')
+  const b = await system.host('b', { repository })
+  await b.offer(CartV1)
+  await allOwned([a!, b])
+  const [id] = ids.filter((each) => ownedBy(a!).includes(shardOf(each, 8)))
+  const { operator } = system.desk.running
+  await operator.pause(1, 'b is to look before any node is there')
+  await system.publish(toV2())
+  const rejects = async () => (await system.database.nodes()).some(({ phase }) => phase === 'rejected')
+  await until(rejects, 'nodes of b reject it')
+  // It looks seldom by now.
+  await system.clock.passes(40_000)
+  await operator.resume(1)
+  const isThere = async () => (await system.database.nodes()).some((row) => row.nodeId === id && row.version === 1)
+  await until(isThere, 'the node is at version 1')
+  mend()
+  a!.kill()
+  const began = system.clock.now()
+  t.deepEqual(await cart(system.desk, id!).items(), ['tea'])
+  t.true(system.clock.now() - began < 16_000, 'as soon as its shard is there, and not when the host has looked again')
 })
 
 test('a version that all hosts reject keeps none from taking shards', async (t) => {

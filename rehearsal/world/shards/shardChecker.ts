@@ -122,7 +122,8 @@ export class ShardChecker {
       shard.untilMs = Math.max(shard.untilMs, sentMs + shard.leaseMs - this.guardMs)
       if (content.kind === 'release') shard.isReleased = true
       this.#count(shard, shard.chain.writesOf(entry))
-    } else world.violated('C14', `an entry of ${name} in ${shard.name} continues nothing: ${content.kind} at ${position}`)
+      // One that was sent behind another which never arrived, and another's claim is in its place.
+    } else world.trace(`the entry ${position} of ${name} in ${shard.name} continues nothing`)
     shard.lastMs = nowMs
     writer.appends('appended')
   }
