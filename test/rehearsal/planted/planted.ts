@@ -62,4 +62,10 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'recorder-of-before', shownBy: 'rewinds', rules: ['C2', 'C3'], firstSeed: 785 },
   { patch: 'replay-is-not-counted', shownBy: 'rewinds', rules: ['W3'], firstSeed: 830 },
   { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
+  { patch: 'answer-of-a-host-that-stood-still', shownBy: 'shards', rules: ['C14'], firstSeed: 966 },
+  { patch: 'claim-that-does-not-wait', shownBy: 'shards', rules: ['C14'], firstSeed: 44 },
+  { patch: 'copy-is-trusted', shownBy: 'shards', rules: ['C14', 'C3', 'C2'], firstSeed: 29 },
+  { patch: 'reply-before-its-append', shownBy: 'shards', rules: ['C14', 'C3', 'invariant'], firstSeed: 29 },
+  { patch: 'shard-without-its-lease', shownBy: 'shards', rules: ['C14'], firstSeed: 29 },
+  { patch: 'sleepers-are-forgotten', shownBy: 'shards', rules: ['C10'], firstSeed: 296 },
 ]
