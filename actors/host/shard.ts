@@ -9,13 +9,14 @@ import { checkRecord, keys } from '../../core/model/nodeRecord.js'
 import { shardOf } from '../../core/model/shard.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
 import { decode, encodeRefusal, unpack } from '../../core/wire/codec.js'
-import { type CallEnvelope, kinds } from '../../core/wire/envelope.js'
+import { kinds } from '../../core/wire/envelope.js'
 import { isInbox, subjectsOf } from '../../core/wire/subjects.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import { sleep } from '../base/timeouts.js'
 import type { Node } from '../node/node.js'
 import { startNode } from '../node/nodeStart.js'
 import type { OwnedShard } from '../shards/ownedShard.js'
+import { Births } from './births.js'
 import { NodeSet } from './nodeSet.js'
 import type { ShardServices } from './shardServices.js'
 import { type ShardOfSleepers, Sleepers } from './sleepers.js'
@@ -49,6 +50,7 @@ export class Shard {
   readonly #shards: number
   readonly #subject: string
   readonly #prefix: string
+  readonly #births: Births
   readonly #turning = new Map<string, Turning>()
   readonly #calledMs = new Map<string, number>()
   /** Nodes that could not be woken, for a while. */
@@ -72,6 +74,7 @@ export class Shard {
     this.#subject = subjectsOf(services.settings.system).wholeShard(service, shard)
     this.#prefix = this.#subject.slice(0, -1)
     this.nodes = new NodeSet(services, services.running)
+    this.#births = new Births(definition, services)
     this.#sleepers = new Sleepers(this.#ofSleepers(), services)
     services.statusReporter.losses.on(() => this.#sleepers.tellAgain())
     owned.lost.on(() => this.#taken())
@@ -143,7 +146,8 @@ export class Shard {
     if (this.#isLeaving && !isMadeForOthers(message))
       throw new Fault('unavailable.stopped', `${this.owned.name} moves to another host`)
     const turning = this.#turning.get(nodeId)
-    if (turning === undefined && !this.#exists(nodeId)) this.#checkBears(nodeId, message)
+    if (turning === undefined && !this.#exists(nodeId) && this.#births.of(nodeId, message) === 'no')
+      throw this.#births.noSuchNode(nodeId)
     if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
       throw new Fault('unavailable.overloaded', `${this.#arrivedMessages} messages wait for sleeping nodes already`)
     this.#arrivedMessages++
@@ -154,27 +158,6 @@ export class Shard {
 
   #exists(nodeId: string): boolean {
     return this.services.journal.get(keys.record(nodeId)) !== undefined
-  }
-
-  /** A query of a node that does not exist makes none. */
-  #checkBears(nodeId: string, { payload }: Message): void {
-    const envelopes = decode(payload).filter(
-      (envelope): envelope is CallEnvelope => envelope.kind === kinds.call || envelope.kind === kinds.send,
-    )
-    const isBorn = envelopes.some((envelope) => this.#isCommand(nodeId, envelope))
-    if (!isBorn) throw new Fault('unavailable.no-such-node', `there is no node ${nodeId} in service ${this.#service}`, { nodeId })
-  }
-
-  /** By the class of the version that the caller speaks of. Before that is here, what is new is a command. */
-  #isCommand(nodeId: string, { label, method }: CallEnvelope): boolean {
-    const { classes, settings } = this.services
-    const { className, methods } = describeClass(this.definition)
-    try {
-      const lineage = classes.lineage(className, { nodeId, facts: settings.facts })
-      return describeClass(classes.definitionAt(lineage, label)).methods.get(method) === 'command'
-    } catch {
-      return methods.get(method) !== 'query'
-    }
   }
 
   #refuse(nodeId: string, message: Message, fault: Fault): void {
@@ -205,6 +188,7 @@ export class Shard {
       const { starting } = this.nodes
       const node = await starting.run(nodeId, async (start) => {
         await start.unlessStopped(this.#knowVersionsOf(nodeId))
+        if (!this.#exists(nodeId)) await start.unlessStopped(this.#births.check(nodeId, arrived[0]!.message))
         return startNode(this.services, this.definition, nodeId, start)
       })
       await this.nodes.begin([node], async () => {})
@@ -221,6 +205,12 @@ export class Shard {
         return undefined
       }
       const cause = toFault(error, 'unavailable.stopped')
+      if (cause.code === 'unavailable.no-such-node') {
+        const [first, ...others] = this.#leave(turning)
+        if (first !== undefined) this.#refuse(nodeId, first.message, cause)
+        for (const { message } of others) this.#receive(message)
+        return undefined
+      }
       const fault = new Fault('unavailable.stopped', `node ${nodeId} could not be woken: ${cause.message}`, cause.details, {
         cause,
       })

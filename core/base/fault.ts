@@ -34,7 +34,7 @@ export const faultCodes = {
   },
   'unavailable.no-such-node': {
     retryable: false,
-    means: 'the node of a sharded service does not exist, and a query makes none',
+    means: 'the node of a sharded service does not exist, and this call makes none',
   },
   'unavailable.disconnected': { retryable: true, means: 'the caller is not connected, so the call was not sent' },
   'unavailable.overloaded': { retryable: true, means: 'the mailbox, or the caller’s table of open calls, is full' },

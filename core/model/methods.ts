@@ -19,10 +19,19 @@ export interface MethodOptions {
   readonly allow?: Allow
 }
 
+export interface CommandOptions extends MethodOptions {
+  /**
+   * It makes the node that it is called on, if that has never been. For classes of sharded
+   * services with `birth = 'explicit'`. An override keeps it.
+   */
+  readonly creates?: true
+}
+
+const creators: unique symbol = Symbol.for('theseus.creates') as never
 const allows: unique symbol = Symbol.for('theseus.allows') as never
 const marks: unique symbol = Symbol.for('theseus.methods') as never
 
-type Marked = { [marks]?: Map<string, MethodKind>; [allows]?: Map<string, unknown> }
+type Marked = { [marks]?: Map<string, MethodKind>; [allows]?: Map<string, unknown>; [creators]?: Map<string, true> }
 
 /** The compiler's message where decorators are called in the other way. */
 type NotLegacy = 'Theseus needs "experimentalDecorators": true in tsconfig.json'
@@ -34,12 +43,12 @@ type Decorator = <Name>(
 ) => void
 
 /** `@command`, or `@command({ allow: 'web' })`. */
-interface Mark extends Decorator {
-  (options: MethodOptions): Decorator
+interface Mark<Options> extends Decorator {
+  (options: Options): Decorator
 }
 
-function mark(kind: MethodKind): Mark {
-  const decorate = (prototype: object, name: unknown, options: MethodOptions): void => {
+function mark<Options extends MethodOptions>(kind: MethodKind): Mark<Options> {
+  const decorate = (prototype: object, name: unknown, options: CommandOptions): void => {
     if (typeof name !== 'string') {
       throw new Fault(
         'config.invalid',
@@ -48,22 +57,25 @@ function mark(kind: MethodKind): Mark {
     }
     markMethod(prototype, name, kind)
     if (options.allow !== undefined) own(prototype, allows).set(name, options.allow)
+    if (options.creates === true) own(prototype, creators).set(name, true)
   }
   return ((...given: readonly [object, unknown?, unknown?]) => {
     if (given.length > 1) return decorate(given[0], given[1], {})
     const options = optionsOf(given[0], kind)
     return (prototype: object, name: unknown) => decorate(prototype, name, options)
-  }) as Mark
+  }) as Mark<Options>
 }
 
-function optionsOf(options: unknown, kind: MethodKind): MethodOptions {
+function optionsOf(options: unknown, kind: MethodKind): CommandOptions {
   const isRecord = typeof options === 'object' && options !== null
-  const unknown = isRecord ? Object.keys(options).find((name) => name !== 'allow') : ''
-  if (unknown === undefined) return options as MethodOptions
+  const unknown = isRecord
+    ? Object.keys(options).find((name) => name !== 'allow' && !(name === 'creates' && kind === 'command'))
+    : ''
+  if (unknown === undefined) return options as CommandOptions
   throw new Fault('config.invalid', `@${kind}(${unknown ? `{ ${unknown}: … }` : '…'}): use @${kind} or @${kind}({ allow: … })`)
 }
 
-function own<Key extends typeof marks | typeof allows>(prototype: object, key: Key): NonNullable<Marked[Key]> {
+function own<Key extends typeof marks | typeof allows | typeof creators>(prototype: object, key: Key): NonNullable<Marked[Key]> {
   if (Object.hasOwn(prototype, key)) return (prototype as Marked)[key]!
   const value = new Map<string, never>()
   Object.defineProperty(prototype, key, { value })
@@ -76,10 +88,10 @@ export function markMethod(prototype: object, name: string, kind: MethodKind): v
 }
 
 /** Marks a remote method that may modify the node's state. A command is never sent twice by the runtime. */
-export const command = mark('command')
+export const command = mark<CommandOptions>('command')
 
 /** Marks a remote method that only observes. A query may be sent again when its answer is lost. */
-export const query = mark('query')
+export const query = mark<MethodOptions>('query')
 
 /**
  * Tells observers of the object's memory, unless it is marked: then it is a remote method like any other.
@@ -143,6 +155,13 @@ export function allowsOf(
     if (rule !== undefined) rules.set(name, rule)
   }
   return rules.size === 0 ? undefined : rules
+}
+
+/** The commands that are marked to make nodes. */
+export function creatorsOf(prototype: object, methods: Iterable<string>): ReadonlySet<string> {
+  const isMarked = (name: string) =>
+    [...prototypesOf(prototype)].some((at) => Object.hasOwn(at, creators) && (at as Marked)[creators]!.has(name))
+  return new Set([...methods].filter(isMarked))
 }
 
 function saidOf(prototype: object, name: string): unknown {

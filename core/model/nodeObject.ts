@@ -11,7 +11,7 @@ import type { CallerInfo } from '../wire/callerInfo.js'
 import type { Allow, Rule } from './allow.js'
 import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
-import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
+import { allowsOf, baseBrand, creatorsOf, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { isNeighbourClass, type NeighbourClass, type NeighbourUse, neighbourClass } from './neighbour.js'
 import { checkShards } from './shard.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
@@ -80,6 +80,12 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
    * changes. Left out: a node lives on the host that starts it.
    */
   static readonly shards?: number
+  /**
+   * How a node of a sharded service begins: by its first command (left out), or `explicit`: by a command that
+   * is marked with `@command({ creates: true })` alone. Any other call of a node that has never been is
+   * refused: `unavailable.no-such-node`.
+   */
+  static readonly birth?: 'explicit'
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
   static initial(): object {
@@ -189,6 +195,7 @@ export type NodeClass = (abstract new (
   readonly reentrant?: boolean
   readonly allow?: Allow
   readonly shards?: number
+  readonly birth?: 'explicit'
   readonly publishes?: readonly EventType<any>[]
   initial(): object
 }
@@ -249,6 +256,9 @@ export interface ClassDescription {
   readonly isReentrant: boolean
   /** Null: its nodes are their hosts'. */
   readonly shards: number | null
+  readonly birth: 'command' | 'explicit'
+  /** The methods that make a node of a sharded service. */
+  readonly creating: ReadonlySet<string>
   readonly publishes: readonly EventType<any>[]
   /** The events that it hears, by name. */
   readonly hears: ReadonlyMap<string, Hearing>
@@ -294,6 +304,7 @@ export function describeClass(definition: NodeClass): ClassDescription {
     neighbours,
     isReentrant: definition.reentrant === true,
     shards: checkShards(definition.shards, className),
+    ...birthOf(definition, methods, className),
     publishes,
     hears: hearingsOf(definition.prototype, className),
     definition,
@@ -314,6 +325,26 @@ export function checkDeclaredCalls(definition: NodeClass): void {
 /** The same for functions that run as objects of the class: a simulation object's methods. */
 export function checkDeclaredCallsOf(definition: NodeClass, methods: readonly object[]): void {
   checkUndeclaredCalls(describeClass(definition), methods, serviceOf)
+}
+
+/** Throws `config.invalid`, saying what to change. */
+function birthOf(
+  definition: NodeClass,
+  methods: ReadonlyMap<string, MethodKind>,
+  className: string,
+): Pick<ClassDescription, 'birth' | 'creating'> {
+  const marked = creatorsOf(definition.prototype, methods.keys())
+  const { birth, shards } = definition as { readonly birth?: unknown; readonly shards?: unknown }
+  const wrong = (message: string) => new Fault('config.invalid', `${className}: ${message}`)
+  if (birth === undefined) {
+    if (marked.size > 0)
+      throw wrong(`${[...marked][0]} creates nodes: the class needs "static override readonly birth = 'explicit'"`)
+    return { birth: 'command', creating: new Set([...methods].flatMap(([name, kind]) => (kind === 'command' ? [name] : []))) }
+  }
+  if (birth !== 'explicit') throw wrong(`birth is 'explicit', or left out`)
+  if (shards === undefined) throw wrong(`birth = 'explicit' is for sharded services: host.node() makes any other node`)
+  if (marked.size === 0) throw wrong('nothing makes its nodes: mark a command with @command({ creates: true })')
+  return { birth, creating: marked }
 }
 
 /** Of the class its name and service alone: it may call back, and then its description needs this one. */

@@ -5,7 +5,7 @@
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
  *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`;
- *      `only` between classes of different types; promises
+ *      `only` between classes of different types; promises; `birth` and `creates`
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
@@ -47,8 +47,8 @@ export function neededInterface(classUpgrades: readonly ClassUpgrade[], promises
 }
 
 function needsSecondInterface(description: ClassDescription): boolean {
-  const { allows, definition } = description
-  return allows !== undefined || readsCaller(definition) || offersMemory(description)
+  const { allows, birth, definition } = description
+  return allows !== undefined || birth === 'explicit' || readsCaller(definition) || offersMemory(description)
 }
 
 function readsCaller(source: object): boolean {
