@@ -36,7 +36,7 @@ export interface HostOptions extends ConnectionOptions, NeighboursOption, TrustO
   readonly state?: StateFactory
   /**
    * Where sharded services keep their state: `jetStreamLogs({ system: 'shop', servers, replicas: 3 })`. The
-   * host closes it. By default none; where the system is embedded, the memory of this process.
+   * host closes it. By default none; where the system is embedded, beside its upgrade database.
    */
   readonly shards?: ShardLogs
   /** Where bundles are written to be imported. By default `bundles` in the host's directory. */

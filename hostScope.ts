@@ -161,7 +161,7 @@ export async function openScope(
   scope.register(tokens.trusts, { useValue: { mark: trustMark(trust), isSaid: isTrustSaid(options) } })
   scope.register(tokens.signing, { useValue: signing })
   scope.register(tokens.neighbours, { useToken: Neighbours })
-  const logs = options.shards ?? (options.transport === undefined ? embeddedServices(system).shardLogs.client(hostId) : undefined)
+  const logs = options.shards ?? (options.transport === undefined ? embeddedServices(system).shardLogs(hostId) : undefined)
   parts.add('logs', () => logs?.close())
   // By a factory, for there may be none.
   scope.register(tokens.shardLogs, { useFactory: () => logs })

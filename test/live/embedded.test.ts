@@ -12,6 +12,7 @@ import { lmdb } from 'theseus-actors/lmdb'
 import { PagesV1 } from '../../samples/02-pages-comments/pages.v1.js'
 import { until } from '../support/eventually.js'
 import { refusalOf } from '../support/rejections.js'
+import { CartsV1 } from './carts/carts.v1.js'
 import type { EmbeddedOrder, EmbeddedReport } from './embeddedProcess.js'
 import type { KillPoint } from './hostProcess.js'
 
@@ -75,6 +76,19 @@ test('an embedded system has its history, its orders and its audit again, and a 
   t.is(node.version, 0)
   t.true(await operator.resume(1))
   await until(() => node.version === 1, 'the node to upgrade')
+})
+
+test('a sharded service of an embedded system has its nodes again when the process is started again', async (t) => {
+  const directory = await directoryOf(t)
+  const first = await createHost({ system: 'sharded', directory })
+  await first.offer(CartsV1)
+  await Promise.all(['a', 'b', 'c'].map((cart) => first.ref(CartsV1, cart, { deadline: '20s' }).add(`of ${cart}`)))
+  await first.stop()
+  const again = await createHost({ system: 'sharded', directory })
+  t.teardown(() => again.stop())
+  await again.offer(CartsV1)
+  const found = await Promise.all(['a', 'b', 'c'].map((cart) => again.ref(CartsV1, cart, { deadline: '20s' }).items()))
+  t.deepEqual(found, [['of a'], ['of b'], ['of c']])
 })
 
 test('another process is refused a directory that an embedded system has', async (t) => {
