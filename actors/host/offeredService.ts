@@ -7,7 +7,7 @@ import type { Version } from '../../core/base/ids.js'
 import type { OfferSnapshot } from '../../core/inspection/hostStatus.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { movesFrom, ranked } from '../../core/model/shard.js'
-import type { ServiceOffer } from '../../core/model/shardOffer.js'
+import type { ServiceOffer, ShardTrouble } from '../../core/model/shardOffer.js'
 import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { storeUnder } from '../../core/store/storeUnder.js'
 import { StopBudget } from '../base/stopBudget.js'
@@ -19,6 +19,7 @@ import { ShardClaim } from '../shards/shardClaim.js'
 import { OfferReadiness } from './offerReadiness.js'
 import type { Placements } from './placements.js'
 import { Shard } from './shard.js'
+import { ShardCounter } from './shardCounter.js'
 import type { ShardHosts } from './shardHosts.js'
 import { ShardMoves } from './shardMoves.js'
 import { ShardOwners } from './shardOwners.js'
@@ -51,6 +52,7 @@ export class OfferedService {
   readonly readiness: OfferReadiness
   readonly #hosted = new Map<number, Hosted>()
   readonly #logs = new Map<number, ShardLog>()
+  readonly #counter = new ShardCounter()
   readonly #owners: ShardOwners
   readonly #moves: ShardMoves
   /** The orders by which shards were given away last: when each was given, by shard. */
@@ -90,14 +92,30 @@ export class OfferedService {
   get snapshot(): OfferSnapshot {
     const { name, shards, failed, readiness } = this
     const awake = this.owned.reduce((sum, shard) => sum + shard.awake, 0)
-    return { service: name, shards, owned: this.#ownedNumbers, awake, failed, waits: readiness.waits }
+    return {
+      service: name,
+      shards,
+      owned: this.#ownedNumbers,
+      awake,
+      failed,
+      counts: this.#counter.counts,
+      waits: readiness.waits,
+    }
   }
 
   get offer(): ServiceOffer {
     const owned = this.#ownedNumbers
     const positions = owned.map((number) => this.#ownedShard(number)?.position ?? 0)
     const { waits } = this.readiness
-    return { service: this.name, shards: this.shards, capacity: this.#offered ?? 0, owned, positions, waits }
+    return {
+      service: this.name,
+      shards: this.shards,
+      capacity: this.#offered ?? 0,
+      owned,
+      positions,
+      waits,
+      troubles: this.troubles,
+    }
   }
 
   get failed(): readonly { readonly shard: number; readonly reason: string }[] {
@@ -107,6 +125,13 @@ export class OfferedService {
   /** The capacity for others to see; undefined: it takes no shards. */
   get #offered(): number | undefined {
     return this.readiness.waits === null ? this.capacity : undefined
+  }
+
+  /** Shards whose logs can't be used here, and own ones that can't answer now (H4). */
+  get troubles(): readonly ShardTrouble[] {
+    const silent = this.owned.filter(({ owned }) => owned.lease.state !== 'held')
+    const reasonOf = ({ owned }: Shard) => `nothing was appended to its log for ${Math.round(owned.lease.agedMs / 1_000)} s`
+    return [...this.failed, ...silent.map((shard) => ({ shard: shard.shard, reason: reasonOf(shard) }))]
   }
 
   #ownedShard(number: number): OwnedShard | undefined {
@@ -223,6 +248,7 @@ export class OfferedService {
       if (claimed.tail.restored === 0) this.#checkNothingLost(number, title, claimed.mark.position)
       const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
+      this.#counter.owns(owned, claimed.isTakeOver)
       this.#moves.isBack(number, owned.term)
       this.#hosted.set(number, { state: 'restoring', owned })
       await owned.restore()
@@ -230,7 +256,12 @@ export class OfferedService {
       if (this.#isStopped) return
       if (!this.#isAt(number, owned)) return owned.end()
       // Its state tells which starts of hosts have had it before.
-      const shard = new Shard(owned, number, this.definition, shardServices(services, this.nodes, owned.store, owned.lease))
+      const shard = new Shard(
+        owned,
+        number,
+        this.definition,
+        shardServices(services, this.nodes, this.#counter.counted(owned.store), owned.lease, number),
+      )
       this.#isToldOfFailure = false
       this.#hosted.set(number, { state: 'owned', shard })
       shard.open()
@@ -274,6 +305,7 @@ export class OfferedService {
 
   #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
     this.#hosted.set(number, { state: 'leaving', shard })
+    this.#counter.handsOver()
     // The successor opens the log and reads it meanwhile.
     this.tell(false)
     const left = shard

@@ -32,6 +32,7 @@ export function shardServices(
   nodes: NodesOfHost<Node>,
   store: StateStore,
   lease: ShardLease,
+  shard: number,
 ): ShardServices {
   const { clock, random, settings, database, observe } = host
   const journal = new Journal(store, clock, lease)
@@ -42,7 +43,7 @@ export function shardServices(
   const statusReporter = new StatusReporter(database, clock, random, settings, observe, session, leased, running)
   const contacts = new KeptContacts(host.contacts.contacts, journal, clock, settings)
   const fence = new ShardFence(lease, clock, host.fence)
-  return { ...host, store, journal, statusReporter, contacts, fence, running, addressed: 'by shard' }
+  return { ...host, store, journal, statusReporter, contacts, fence, running, addressed: 'by shard', shard }
 }
 
 /** H4. A shard's nodes speak while its lease is held; after that when it is held again, or never. */

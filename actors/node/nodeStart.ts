@@ -129,7 +129,7 @@ function isOfNewerRelease(error: unknown): error is Fault {
 
 /** Before anything runs. The version it goes to and the reason are told as it goes on. */
 export async function claim(services: HostServices, node: Node, start: NodeStart): Promise<void> {
-  const { settings, store, clock, statusReporter } = services
+  const { settings, store, clock, statusReporter, shard } = services
   const { service, upgrade } = node.recordStore.record
   const { node: nodeId, className, version } = node.recordStore.replier
   const row: NodeStatus = {
@@ -144,6 +144,7 @@ export async function claim(services: HostServices, node: Node, start: NodeStart
     directoryId: store.directoryId,
     since: clock.now(),
     ...(node.group === undefined ? {} : { group: node.group.name }),
+    ...(shard === undefined ? {} : { shard }),
   }
   // Of a loss before this start of its host nobody tells it.
   const registered = () => {

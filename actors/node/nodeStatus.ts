@@ -33,6 +33,8 @@ export interface StatusServices {
   readonly clock: Clock
   readonly classes: ClassRegistry
   readonly history: UpgradeHistory
+  /** Left out for the nodes of a host. */
+  readonly shard?: number
 }
 
 /** The node that reports are about. */
@@ -78,7 +80,7 @@ export class NodeStatus {
 
   report(phase: Phase, target: Version | null, reason: string | null): void {
     const { recordStore, calls } = this.node
-    const { statusReporter, observe, settings, store, clock, classes } = this.node.services
+    const { statusReporter, observe, settings, store, clock, classes, shard } = this.node.services
     const { nodeId, service } = recordStore.record
     const { className, version } = recordStore.replier
     const uses = usesOf(describeClass(classes.definitionAt(recordStore.lineage(classes), version)))
@@ -95,6 +97,7 @@ export class NodeStatus {
       since: clock.now(),
       ...this.#settled(phase, target),
       ...(this.node.group === undefined ? {} : { group: this.node.group.name }),
+      ...(shard === undefined ? {} : { shard }),
       ...(uses.length === 0 ? {} : { uses }),
       ...rewindRow(recordStore.record),
       // Renewed with the lease; until then nobody is to think that all are made.

@@ -48,6 +48,8 @@ export interface Claimed {
   readonly mark: LogMark
   /** When the claim was sent: the lease runs from then. */
   readonly sent: Moment
+  /** The owner before it has not released it. */
+  readonly isTakeOver: boolean
 }
 
 /** Looks in one lease. */
@@ -169,6 +171,7 @@ export class ShardClaim {
     const owner = `${this.claimer.owner}/${++this.#tries}`
     const sent = { ms: clock.monotonicMs(), wallMs: clock.now() }
     const { end } = this.#tail
+    const isTakeOver = end.kind !== undefined && end.kind !== 'release'
     const writer = new LogWriter(this.log, clock, { position: end.last, end })
     this.#writer = writer
     const mark = await new Promise<LogMark | undefined>((resolve) => {
@@ -185,7 +188,7 @@ export class ShardClaim {
     }
     // Up to the claim: the one who answers reads may be behind the one who took it.
     while (this.#tail.end.number < mark.end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
-    return { tail: this.#tail, mark, sent }
+    return { tail: this.#tail, mark, sent, isTakeOver }
   }
 
   #newTail(): LogTail {

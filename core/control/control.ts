@@ -5,7 +5,7 @@
  */
 import { Fault } from '../base/fault.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
-import { shardsMax } from '../model/shard.js'
+import { isShardNumber } from '../model/shard.js'
 
 export type Control =
   /**
@@ -96,7 +96,7 @@ export function isControl(value: unknown): value is Control {
 
 /** Whether these are fields that name a shard. */
 export function isShardName({ service, shard }: Readonly<Record<string, unknown>>): boolean {
-  return isName(service) && Number.isInteger(shard) && (shard as number) >= 0 && (shard as number) < shardsMax
+  return isName(service) && isShardNumber(shard)
 }
 
 function isReason(value: unknown): boolean {

@@ -28,6 +28,21 @@ export interface NodeSnapshot {
   readonly records: RecordsUnmade | null
 }
 
+/** Comings and goings of shards here since the service was offered. */
+export interface ShardCounts {
+  /** Shards that came by a hand over, or were nobody's; and by the loss of their owner. */
+  readonly claimed: number
+  readonly takenOver: number
+  /** Shards that were left to others, and those that another host has taken. */
+  readonly handedOver: number
+  readonly lost: number
+  /** How often an owned shard was silent since its lease had run out. */
+  readonly lapses: number
+  /** Commits of nodes, and the bytes of their keys and values. */
+  readonly commits: number
+  readonly bytes: number
+}
+
 /** A sharded service that the host offers. */
 export interface OfferSnapshot {
   readonly service: string
@@ -39,6 +54,7 @@ export interface OfferSnapshot {
   readonly awake: number
   /** Those whose logs it can't use. */
   readonly failed: readonly { readonly shard: number; readonly reason: string }[]
+  readonly counts: ShardCounts
   /** Why it takes no shards now; null: it does. */
   readonly waits: string | null
 }

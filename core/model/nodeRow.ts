@@ -30,6 +30,10 @@ export interface NodeStatus {
   /** The group that it is a member of. Left out for a node of none; release 0.1.0 knows none. */
   readonly group?: string
   /**
+   * The shard that it is of, of a sharded service. Left out for a node of a host; release 0.1.0 knows none.
+   */
+  readonly shard?: number
+  /**
    * The needs of its class: the classes that it calls, and the events it publishes or hears.
    * Left out where that is nothing.
    */
@@ -72,6 +76,14 @@ export interface RecordsUnmade {
   readonly passed: number
   /** The collections that have some left, of the object and its SOs, and in each the first key that is. */
   readonly left: Readonly<Record<string, string>>
+}
+
+/**
+ * Whether a row that is not alive is that of a node which may be asleep: the owner of its shard renews leases
+ * of nodes that are awake alone, and wakes this one when it is called, or when an upgrade comes.
+ */
+export function mayBeAsleep({ shard, alive, phase }: Pick<NodeRow, 'shard' | 'alive' | 'phase'>): boolean {
+  return shard !== undefined && !alive && phase === 'current'
 }
 
 /** A row as it is read: `alive` is false when the node's lease has run out. */

@@ -22,6 +22,11 @@ export function shardOf(nodeId: string, shards: number): number {
   return shardHash(nodeId) % shards
 }
 
+/** Whether a service can have a shard of this number. */
+export function isShardNumber(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < shardsMax
+}
+
 /** Throws `config.invalid` for a number of shards that can't be. */
 export function checkShards(shards: unknown, className: string): number | null {
   if (shards === undefined) return null

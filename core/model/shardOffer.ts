@@ -9,12 +9,19 @@ import { shortened } from '../base/thrownText.js'
 import { pack, unpack } from '../wire/codec.js'
 import { shardsMax } from './shard.js'
 
+export interface ShardTrouble {
+  readonly shard: number
+  readonly reason: string
+}
+
 export interface ServiceOffer {
   readonly service: string
   readonly shards: number
   /** 0: it takes no more, and `waits` says why. */
   readonly capacity: number
   readonly waits: string | null
+  /** Shards that it can't run, and those of its own that can't answer now; not all of many. */
+  readonly troubles: readonly ShardTrouble[]
   /** The shards that the host has now. */
   readonly owned: readonly number[]
   /** The last acknowledged entry in the log of each of these, as it was when this was told. */
@@ -33,12 +40,16 @@ export interface HostOffer {
 }
 
 const servicesMax = 1_000
-const waitsLengthMax = 500
+const textLengthMax = 500
+/** A text that was cut says so at its end. */
+const textReadLengthMax = 2 * textLengthMax
+const troublesMax = 32
 
 export function encodeOffer({ hostId, start, isLeaving, asks, services }: HostOffer): Uint8Array {
-  const told = services.map(({ service, shards, capacity, owned, positions, waits }) => [
+  const told = services.map(({ service, shards, capacity, owned, positions, waits, troubles }) => [
     ...[service, shards, capacity, owned, positions],
-    ...(waits === null ? [] : [shortened(waits, waitsLengthMax)]),
+    waits === null ? null : shortened(waits, textLengthMax),
+    troubles.slice(0, troublesMax).map(({ shard, reason }) => [shard, shortened(reason, textLengthMax)]),
   ])
   return pack([formats.offer.newest, hostId, start, isLeaving, asks, told], 'the offer of a host')
 }
@@ -68,7 +79,7 @@ function read(bytes: Uint8Array): readonly unknown[] {
 }
 
 function serviceOffer(value: unknown): ServiceOffer {
-  const [service, shards, capacity, owned, positions, waits = null] = Array.isArray(value) ? value : []
+  const [service, shards, capacity, owned, positions, waits = null, troubles = []] = Array.isArray(value) ? value : []
   const isShard = (each: unknown) => Number.isInteger(each) && (each as number) >= 0 && (each as number) < shards
   const isWhole =
     isName(service) &&
@@ -84,9 +95,24 @@ function serviceOffer(value: unknown): ServiceOffer {
     Array.isArray(positions) &&
     positions.length === owned.length &&
     positions.every((each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0) &&
-    (waits === null ? capacity > 0 : capacity === 0 && typeof waits === 'string' && waits.length <= waitsLengthMax)
+    (waits === null ? capacity > 0 : capacity === 0 && isText(waits)) &&
+    Array.isArray(troubles) &&
+    troubles.length <= troublesMax &&
+    troubles.every((each: unknown) => Array.isArray(each) && isShard(each[0]) && isText(each[1]))
   if (!isWhole) throw bad()
-  return { service, shards, capacity, owned, positions, waits }
+  return {
+    service,
+    shards,
+    capacity,
+    owned,
+    positions,
+    waits,
+    troubles: troubles.map(([shard, reason]: [number, string]) => ({ shard, reason })),
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= textReadLengthMax
 }
 
 function bad(): Fault {

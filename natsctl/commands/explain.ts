@@ -48,7 +48,8 @@ function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCo
     const needs = await findNeeds(uses, system)
     showForm(flags.output, {
       table: () => {
-        print(`${row.nodeId} of ${row.service} runs ${row.className} at version ${row.version} and is ${row.phase}`)
+        const place = row.shard === undefined ? '' : `, of shard ${row.shard},`
+        print(`${row.nodeId} of ${row.service}${place} runs ${row.className} at version ${row.version} and is ${row.phase}`)
         printWaiting(waiting)
         for (const need of needs) print(`  ${oneLine(needText(need))}`)
       },

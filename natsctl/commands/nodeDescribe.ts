@@ -1,7 +1,7 @@
 /** `natsctl node describe`: everything that the upgrade database knows of one node, and what it waits for. */
 import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
-import { type FieldsSeen, neighbourUsesIn, type StateSeen } from 'theseus-actors/operator'
+import { type FieldsSeen, mayBeAsleep, neighbourUsesIn, type StateSeen } from 'theseus-actors/operator'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
 import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
@@ -126,14 +126,20 @@ export function describeLines(
     figures,
     group,
     rewind,
+    shard,
   } = row
   const towards = target === null ? '' : `, on its way to version ${target}`
   const lines: (readonly [string, string])[] = [
     ['node', `${nodeId}, of service ${service}`],
     ['runs', `${className} at version ${version}`],
     ['phase', `${phase} for ${age(now - since)}${towards}`],
-    ['host', `${hostId}, ${alive ? 'alive' : 'not heard of'}${directoryId === null ? ', without persistent state' : ''}`],
+    [
+      'host',
+      asleepText(row) ??
+        `${hostId}, ${alive ? 'alive' : 'not heard of'}${directoryId === null ? ', without persistent state' : ''}`,
+    ],
   ]
+  if (shard !== undefined) lines.push(['shard', `${shard} of ${service}: its owner runs the node`])
   if (group !== undefined) lines.push(['group', `${group}: it goes through every version with the other members`])
   if (reason !== null) lines.push(['because', reason])
   if (waitsFor !== null) lines.push(['waits for', waitsFor])
@@ -146,6 +152,11 @@ export function describeLines(
   lines.push(['calls', `${ended} since the phase began, ${threw} of them threw${took}`])
   if (records !== undefined) lines.push(['records', `${records.passed} passed; still to be made: ${leftOf(records.left)}`])
   return lines
+}
+
+/** The host that told of it last need not have its shard now. */
+function asleepText(row: NodeRow): string | undefined {
+  return mayBeAsleep(row) ? `asleep, last heard of at ${row.hostId}` : undefined
 }
 
 /** A neighbour's class, or what it is. */

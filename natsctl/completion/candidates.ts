@@ -10,7 +10,18 @@ export interface Candidate {
 }
 
 /** The kind of name that is wanted. */
-export type Kind = 'node' | 'service' | 'class' | 'version' | 'table' | 'tableKey' | 'context' | 'system' | 'file'
+export type Kind =
+  | 'node'
+  | 'service'
+  | 'class'
+  | 'version'
+  | 'table'
+  | 'tableKey'
+  | 'shard'
+  | 'host'
+  | 'context'
+  | 'system'
+  | 'file'
 
 export interface Wanted {
   /** Known already. */
@@ -127,6 +138,8 @@ function kindOfFlag(name: string, flags: string): Kind | undefined {
     case 'service':
     case 'class':
       return name
+    case 'to':
+      return flags.includes('<host>') ? 'host' : flags.includes('<file>') ? 'file' : undefined
     case 'for':
     case 'atVersion':
       return 'version'
@@ -149,6 +162,8 @@ function kindsOfArgument(name: string, command: Command): readonly Kind[] {
     case 'version':
     case 'table':
     case 'file':
+    case 'service':
+    case 'shard':
       return [name]
     case 'id':
       return ['node']

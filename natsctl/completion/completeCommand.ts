@@ -4,6 +4,7 @@
  * what goes wrong, and asks nobody anything but the upgrade database.
  */
 import type { Command } from 'commander'
+import type { NodeRow } from 'theseus-actors'
 import { clientService, decodeManifest, isName } from 'theseus-actors/operator'
 import type { Clock } from 'theseus-actors/ports'
 import { redis } from 'theseus-actors/redis'
@@ -82,6 +83,10 @@ async function namesOf(kind: Kind, database: Database, args: readonly string[]):
       return named(await database.tables())
     case 'tableKey':
       return isName(args[0]) ? named((await database.table(args[0])).keys()) : []
+    case 'shard':
+      return shardsOf(await database.nodes(args[0]), args[0])
+    case 'host':
+      return named(new Set((await nodesOf(database)).map(({ hostId }) => hostId)))
     case 'context':
     case 'system':
     case 'file':
@@ -91,6 +96,17 @@ async function namesOf(kind: Kind, database: Database, args: readonly string[]):
 
 async function nodesOf(database: Database) {
   return (await database.nodes()).filter(({ service }) => service !== clientService)
+}
+
+/** Those that have nodes: the database knows no others. */
+function shardsOf(rows: readonly NodeRow[], service: string | undefined): readonly Candidate[] {
+  const shards = Map.groupBy(
+    rows.filter((row) => row.service === service && row.shard !== undefined),
+    ({ shard }) => shard!,
+  )
+  return [...shards]
+    .sort(([a], [b]) => a - b)
+    .map(([shard, of]) => ({ text: String(shard), description: `${of.length} ${of.length === 1 ? 'node' : 'nodes'}` }))
 }
 
 async function versionsOf(database: Database): Promise<readonly Candidate[]> {

@@ -6,7 +6,7 @@
  */
 
 import type { NodeRow } from 'theseus-actors'
-import { hasEnded } from 'theseus-actors/operator'
+import { hasEnded, mayBeAsleep } from 'theseus-actors/operator'
 import { trustAdvice } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { age, count } from '../output/output.js'
@@ -25,6 +25,7 @@ import {
   redisPermissions,
   replicasCheck,
 } from './doctorServers.js'
+import { shardChecks } from './doctorShards.js'
 import { trustChecks } from './doctorTrust.js'
 
 /** Deadlines and leases are of seconds. */
@@ -76,6 +77,7 @@ function withDatabase(facts: DoctorFacts, found: Outcome<DatabaseFacts>): readon
     softwareCheck(facts, rows),
     ...releasesCheck(database.rows),
     reachCheck(facts, rows),
+    ...shardChecks(facts.shardHosts, rows, database.controls),
     troubleCheck(rows, facts.now),
     rolloutCheck(database, rows, facts.now),
     ...neighbourChecks(database.neighbours, database.rows),
@@ -201,7 +203,7 @@ function reachCheck({ hosts, system, twins = [] }: DoctorFacts, rows: readonly N
       twins.map(({ nodeId }) => nodeId),
     )
   }
-  const away = rows.filter(({ alive }) => !alive)
+  const away = rows.filter((row) => !row.alive && !mayBeAsleep(row))
   const silent = hosts === undefined ? [] : rows.filter(({ alive, hostId }) => alive && !hosts.includes(hostId))
   // The name of the system may be mistyped, or Redis may have been emptied: both look like this.
   if (rows.length === 0)
@@ -216,7 +218,8 @@ function reachCheck({ hosts, system, twins = [] }: DoctorFacts, rows: readonly N
     const found = `${nameList([...new Set(silent.map(({ hostId }) => `host ${hostId}`))])} reach Redis and do not answer over NATS`
     return warning(name, found, 'look at their logs, and at their login to NATS', ids(silent))
   }
-  return ok(name, `${count(rows.length, 'node')}, all heard of`)
+  const asleep = rows.filter(mayBeAsleep).length
+  return ok(name, `${count(rows.length, 'node')}, all heard of${asleep === 0 ? '' : ` or asleep (${asleep})`}`)
 }
 
 function troubleCheck(rows: readonly NodeRow[], now: number): Check {

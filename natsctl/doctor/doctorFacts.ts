@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectOperator, isFault, type NodeRow, type Operator, type Version } from 'theseus-actors'
 import { type NatsProbe, nats, probeNats } from 'theseus-actors/nats'
-import type { TrustMark } from 'theseus-actors/operator'
+import type { HostOffer, TrustMark } from 'theseus-actors/operator'
 import { type Control, type Doubt, forksTable, type Manifest, neighboursNeeded, type Trusted } from 'theseus-actors/operator'
 import { probeRedis, type RedisProbe, redis, redisUrlAddress } from 'theseus-actors/redis'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
@@ -73,6 +73,8 @@ export interface DoctorFacts {
   /** Nodes that several hosts tell of. */
   readonly twins?: readonly SharedNodeId[]
   readonly skews: readonly Skew[]
+  /** The hosts that offer sharded services. */
+  readonly shardHosts?: readonly HostOffer[]
 }
 
 export interface SharedNodeId {
@@ -137,15 +139,18 @@ export async function factsOf(target: Target): Promise<DoctorFacts> {
   const operator = connected.value
   try {
     const database = await outcome(databaseFacts(operator, target))
-    const [server, install, calls, hosts] = await Promise.all([
+    const [server, install, calls, hosts, shards] = await Promise.all([
       outcome(serverFacts(operator, skews)),
       outcome(operator.reachInstall()),
       callToNobody(operator),
       hostsOf(operator, 'value' in database ? database.value.rows : [], skews),
+      outcome(operator.shardHosts()),
     ])
     const canLook = !objections.some((text) => /\.look(er)?\b/.test(text))
     const { names, twins } = hosts
-    return { ...common, database, server, install, calls, objections, hosts: canLook ? names : undefined, twins, skews }
+    const shardHosts = 'value' in shards ? { shardHosts: shards.value } : {}
+    const found = { database, server, install, calls, objections, hosts: canLook ? names : undefined, twins, skews }
+    return { ...common, ...found, ...shardHosts }
   } finally {
     await operator.close()
   }

@@ -1,6 +1,6 @@
 /** How nodes are told, as rows of a table, as JSON and by name: by every command that lists some. */
 import type { NodeRow, Phase } from 'theseus-actors'
-import { type PhaseStage, stageOf } from 'theseus-actors/operator'
+import { mayBeAsleep, type PhaseStage, stageOf } from 'theseus-actors/operator'
 import type { Column } from '../output/forms.js'
 import { age, type Cell } from '../output/output.js'
 
@@ -19,6 +19,9 @@ export interface NodeJson {
   readonly reason: string | null
   /** Left out for a node of no group. */
   readonly group?: string
+  /** Of a sharded service: its shard, and whether it may be asleep. */
+  readonly shard?: number
+  readonly asleep?: boolean
 }
 
 /** A mistyped name looks just the same, and a database that was emptied. */
@@ -41,6 +44,7 @@ export function nodeJson(row: NodeRow): NodeJson {
     host: row.hostId,
     reason: row.reason,
     ...(row.group === undefined ? {} : { group: row.group }),
+    ...(row.shard === undefined ? {} : { shard: row.shard, asleep: mayBeAsleep(row) }),
   }
 }
 
@@ -55,7 +59,7 @@ function nodeCells(row: NodeRow, now: number): readonly Cell[] {
     phaseCell(row.phase),
     row.target ?? '-',
     age(now - row.since),
-    row.alive ? 'yes' : { text: 'no', style: 'red' },
+    row.alive ? 'yes' : mayBeAsleep(row) ? 'asleep' : { text: 'no', style: 'red' },
     row.hostId,
     row.reason ?? '',
   ]
@@ -66,6 +70,7 @@ export function nodeColumns(now: number): readonly Column<NodeRow>[] {
   return [
     ...columns.slice(0, -1),
     { title: 'BEGAN', cell: ({ since }) => new Date(since).toISOString(), isWide: true },
+    { title: 'SHARD', cell: ({ shard }) => shard ?? '-', isWide: true },
     { title: 'GROUP', cell: ({ group }) => group ?? '-', isWide: true },
     { title: 'DIRECTORY', cell: ({ directoryId }) => directoryId ?? '-', isWide: true },
     ...columns.slice(-1),

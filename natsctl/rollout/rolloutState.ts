@@ -7,7 +7,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, type Manifest, stageOf, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
+import { type Control, type Manifest, mayBeAsleep, stageOf, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
 import { type PromiseState, promiseStates } from './promiseState.js'
 import { hasArrived, isPartOfRollout, type Rollout, summarize } from './rolloutSummary.js'
 
@@ -48,7 +48,7 @@ export function rolloutStateOf({ newest, rows, controls, manifests, nowMs = 0 }:
   const by = undoOf(goal, manifests)
   const isPaused = rollout.state === 'moving' && paused.length > 0
   const isHeldBack = (row: NodeRow): boolean =>
-    !row.alive || (!isUnderWay(row, controls) && paused.some(({ version }) => version === row.version + 1))
+    (!row.alive && !mayBeAsleep(row)) || (!isUnderWay(row, controls) && paused.some(({ version }) => version === row.version + 1))
   const isAtRest = (): boolean => {
     switch (rollout.state) {
       case 'empty':

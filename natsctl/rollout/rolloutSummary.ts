@@ -9,7 +9,7 @@
  *     database may have been emptied.
  */
 import type { NodeRow, Version } from 'theseus-actors'
-import { clientService, stageOf } from 'theseus-actors/operator'
+import { clientService, mayBeAsleep, stageOf } from 'theseus-actors/operator'
 import { type Rewindable, rewindableOf } from './rewindState.js'
 
 export interface Rollout {
@@ -73,7 +73,7 @@ function summarizeService(service: string, rows: readonly NodeRow[], goal: Versi
     there: rows.filter((row) => hasArrived(row, goal)).length,
     versions: versions.map(([version, of]) => ({ version, nodes: of.length })),
     troubled: rows.filter((row) => isTroubled(row, goal)),
-    away: rows.filter((row) => !row.alive && !hasArrived(row, goal) && !isTroubled(row, goal)),
+    away: rows.filter((row) => !row.alive && !mayBeAsleep(row) && !hasArrived(row, goal) && !isTroubled(row, goal)),
     rewind: rewindableOf(rows, goal),
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, type Manifest, systemOfPin } from 'theseus-actors/operator'
+import { type Control, type Manifest, mayBeAsleep, systemOfPin } from 'theseus-actors/operator'
 
 export interface WaitReason {
   readonly node: string
@@ -42,6 +42,13 @@ export function waitReasonOf(row: NodeRow, known: KnownRollout): WaitReason {
   })
   // A pin of another system waits for nothing.
   if (systemOfPin(row) !== undefined) return of(null)
+  if (mayBeAsleep(row)) {
+    if (row.version >= known.newest) return of(null)
+    const owner = `the owner of shard ${row.shard} of ${row.service}`
+    return of(`${owner}, which wakes the node and takes it to version ${row.version + 1}`, [
+      'natsctl shard ls, to see who that is',
+    ])
+  }
   if (!row.alive) {
     const movedBy = [`start host ${row.hostId} again`, `natsctl node forget ${nodeId}, if it will not come back`]
     return of(`host ${row.hostId}, which is not heard of; the node was ${row.phase}`, movedBy, [row.hostId])

@@ -1,5 +1,5 @@
 /** The history of one node: the phases that its host remembers, and what it waits for now. */
-import type { PhaseSeen } from 'theseus-actors/operator'
+import { mayBeAsleep, type PhaseSeen } from 'theseus-actors/operator'
 import { age } from '../output/output.js'
 import { phaseCell } from '../rollout/nodeFormat.js'
 import { waitReasonOf } from '../rollout/waitReason.js'
@@ -57,7 +57,7 @@ function headOf({ rows, known }: WatchedRollout, nodeId: string, now: number): r
   const { waitsFor, since, movedBy } = waitReasonOf(row, known)
   return [
     [{ text: nodeId, style: 'bold' }, ` of ${service} runs ${className} at version ${version}`],
-    ['on host ', hostId, ...(alive ? [] : [{ text: ', not alive', style: 'red' as const }])],
+    ['on host ', hostId, ...(alive ? [] : mayBeAsleep(row) ? [', asleep'] : [{ text: ', not alive', style: 'red' as const }])],
     waitsFor === null ? ['waits for nothing'] : [`waits for ${waitsFor}, for ${ageText(since, now)}`],
     ...movedBy.map((way, i): Line => [`${i === 0 ? 'moved by ' : '      or '}${way}`]),
     [],

@@ -1,5 +1,6 @@
 /** A watch that is no screen: one line, or one document of JSON, for each change. */
 import type { NodeRow, Version } from 'theseus-actors'
+import { mayBeAsleep } from 'theseus-actors/operator'
 import { count, note, oneLine, print, printJson } from '../output/output.js'
 import { nodeJson, noNodesText } from '../rollout/nodeFormat.js'
 import type { RolloutState } from '../rollout/rolloutState.js'
@@ -60,10 +61,15 @@ export const jsonLines: Lines = {
 
 export function textLines(system: string): Lines {
   return {
-    node({ nodeId, service, className, version, phase, target, reason, alive }) {
+    node(row) {
+      const { nodeId, service, className, version, phase, target, reason, alive } = row
       const towards = target === null ? '' : ` (to ${target})`
       const why = reason === null ? '' : `: ${reason}`
-      print(oneLine(`${nodeId} ${service} ${className} version ${version} ${phase}${towards}${alive ? '' : ', not alive'}${why}`))
+      print(
+        oneLine(
+          `${nodeId} ${service} ${className} version ${version} ${phase}${towards}${alive ? '' : mayBeAsleep(row) ? ', asleep' : ', not alive'}${why}`,
+        ),
+      )
     },
     gone: (nodeId) => print(`${nodeId} is not registered any more`),
     progress({ goal, nodes, there, state }) {

@@ -4,7 +4,7 @@
  */
 
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, type Manifest, notServing } from 'theseus-actors/operator'
+import { type Control, type Manifest, mayBeAsleep, notServing } from 'theseus-actors/operator'
 import { hasArrived, isPartOfRollout, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { KnownRollout } from '../rollout/waitReason.js'
 import { remainingMs } from './remainingTime.js'
@@ -81,7 +81,7 @@ export function watchedRolloutOf(system: string, all: readonly NodeRow[], known:
 export function groupOf(row: NodeRow, goal: Version): NodeGroup {
   if (isTroubled(row, goal)) return 'trouble'
   if (hasArrived(row, goal)) return 'there'
-  if (!row.alive) return 'away'
+  if (!row.alive && !mayBeAsleep(row)) return 'away'
   return row.phase === 'current' || row.phase === 'scheduled' ? 'waiting' : 'moving'
 }
 

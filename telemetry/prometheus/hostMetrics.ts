@@ -14,6 +14,7 @@ import { CallFigures, callBounds, waitBounds } from './callFigures.js'
 import { DistributionHistogram, type Labelled } from './distribution.js'
 import { measuredDatabase, measuredStore, RequestFigures, requestBounds } from './measuredPorts.js'
 import { type MetricsListenOptions, serveMetrics } from './metricsServer.js'
+import { shardMetrics } from './shardMetrics.js'
 import { phaseBounds, UpgradeFigures } from './upgradeFigures.js'
 
 export interface HostMetricsOptions extends MetricsListenOptions {
@@ -85,6 +86,11 @@ export class PrometheusMetrics implements HostMetrics {
     this.#registerUpgrades()
     this.#registerEdges()
     this.#registerLoop(eventLoop)
+    for (const { kind, name, help, labels, samples } of shardMetrics) {
+      const all = () => (this.#status().offers ?? []).flatMap(samples)
+      if (kind === 'gauge') this.#gauge(name, help, [...labels], all)
+      else this.#counter(name, help, [...labels], all)
+    }
     if (processMetrics) showProcess(registry)
     const metrics = () => registry.metrics()
     const server = await serveMetrics(this.options, { status, metrics, contentType: registry.contentType })

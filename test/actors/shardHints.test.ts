@@ -29,7 +29,9 @@ function forge(t: ExecutionContext, system: TestSystem, names: readonly string[]
   const tell = () => {
     if (isOver) return
     for (const hostId of names) {
-      const services = [{ service: 'cart', shards: 8, capacity: 1_000, owned, positions: owned.map(() => 0), waits: null }]
+      const services = [
+        { service: 'cart', shards: 8, capacity: 1_000, owned, positions: owned.map(() => 0), waits: null, troubles: [] },
+      ]
       const offer = encodeOffer({ hostId, start: hostId, isLeaving: false, asks: true, services })
       transport.publish(subjectsOf(system.name).offers, offer)
     }

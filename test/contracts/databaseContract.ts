@@ -319,6 +319,7 @@ export function databaseContract(
       figures: { ended: 3, threw: 1, timed: 2, tookMs: 5, records: { passed: 7, left: { notes: 'k' } } },
       software: { release: '0.1.0', reads: { envelope: 1 }, since: 9 },
       settled: 2,
+      shard: 3,
       rewind: { untilMs: 1_800_000_000_000 },
     }
     await database.register(told, long)

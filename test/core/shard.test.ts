@@ -101,11 +101,19 @@ test('a number of shards that can’t be is refused', (t) => {
 
 const offer: HostOffer = {
   ...{ hostId: 'h1', start: 's1', isLeaving: false, asks: true },
-  services: [{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0], waits: null }],
+  services: [{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0], waits: null, troubles: [] }],
 }
 
 test('an offer comes back as it was; anything else is one fault', (t) => {
   t.deepEqual(decodeOffer(encodeOffer(offer)), offer)
+  const [service] = offer.services
+  const waiting = { ...service!, capacity: 0, waits: 'no bundle', troubles: [{ shard: 7, reason: 'no log' }] }
+  t.deepEqual(decodeOffer(encodeOffer({ ...offer, services: [waiting] })).services, [waiting])
+  const many = { ...service!, troubles: new Array(99).fill({ shard: 1, reason: 'x'.repeat(900) }) }
+  const [told] = decodeOffer(encodeOffer({ ...offer, services: [many] })).services
+  t.deepEqual([told!.troubles.length, told!.troubles[0]!.reason], [32, `${'x'.repeat(500)}… (900 characters)`])
+  const [long] = decodeOffer(encodeOffer({ ...offer, services: [{ ...waiting, waits: 'x'.repeat(900) }] })).services
+  t.is(long!.waits, `${'x'.repeat(500)}… (900 characters)`)
   const fault = { code: 'protocol.bad-envelope', message: 'the message is not the offer of a host' }
   for (const wrong of [
     null,
@@ -119,6 +127,9 @@ test('an offer comes back as it was; anything else is one fault', (t) => {
     [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [-1]]]],
     [1, 'h1', 's1', false, true, [['pages', 8, 0, [], []]]],
     [1, 'h1', 's1', false, true, [['pages', 8, 1, new Array(9).fill(0), new Array(9).fill(0)]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], 'it waits']]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], null, [[8, 'no']]]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], null, new Array(33).fill([1, 'no'])]]],
     [1, 'h1', 's1', false, true, [['pages', 1e9, 1, [], []]]],
     [1, 'h1', 's1', false, true, new Array(1_001).fill(['pages', 8, 1, [], []])],
   ])

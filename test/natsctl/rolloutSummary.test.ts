@@ -60,3 +60,13 @@ test('versions and nodes are counted for each service, and pinned callers are le
     ['b'],
   )
 })
+
+test('a node that is asleep is not away: the owner of its shard wakes it', (t) => {
+  const asleep = row('a', { shard: 2, alive: false })
+  const gone = row('b', { alive: false })
+  const [service] = summarize([asleep, gone], 1, 1).services
+  t.deepEqual(
+    service!.away.map(({ nodeId }) => nodeId),
+    ['b'],
+  )
+})

@@ -2,8 +2,10 @@
 import test from 'ava'
 import { createHost } from 'theseus-actors'
 import { memoryStore } from 'theseus-actors/memory'
+import { shardOf } from '../../core/model/shard.js'
 import { encodeOffer } from '../../core/model/shardOffer.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
+import { prometheus } from '../../telemetry/prometheus/index.js'
 import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { CartV1 } from '../actors/cartClasses.js'
 import { until } from '../support/eventually.js'
@@ -84,7 +86,7 @@ test('a move that does not come about ends by its time, and the order stands', a
   // Another host says that it offers the service, and takes nothing.
   const transport = await at.ways.transport.connect()
   t.teardown(() => transport.close())
-  const services = [{ service: 'cart', shards: 8, capacity: 0.001, owned: [], positions: [], waits: null }]
+  const services = [{ service: 'cart', shards: 8, capacity: 0.001, owned: [], positions: [], waits: null, troubles: [] }]
   const offer = encodeOffer({ hostId: 'h2', start: 's2', isLeaving: false, asks: false, services })
   const timer = setInterval(() => transport.publish(subjectsOf(at.system).offers, offer), 100)
   t.teardown(() => clearInterval(timer))
@@ -96,4 +98,48 @@ test('a move that does not come about ends by its time, and the order stands', a
     (await run('shard', 'move', 'cart', '4', '--to', 'h2', '--no-wait')).stdout,
     'ordered to move shard 4 of cart to host h2\n',
   )
+})
+
+test('a node tells its shard; one that is asleep is no trouble, and its shard and host can be completed', async (t) => {
+  const at = systems()
+  await startServer(t, at)
+  const logs = memoryShardLogs()
+  const host = await createHost({
+    ...{ system: at.system, hostId: 'h1', ...at.ways, state: memoryStore(), bundles: newDirectory(t) },
+    ...{ shards: logs.client('h1'), settings: { sleepAfterMs: 200 }, metrics: prometheus({ port: 0, processMetrics: false }) },
+  })
+  t.teardown(() => host.stop())
+  await host.offer(CartV1)
+  await until(() => host.shards.length === 8, 'the host has all shards')
+  await host.ref(CartV1, 'c1').add('tea')
+  const shard = shardOf('c1', 8)
+  const { run, json } = runnerOf(t, at.env)
+  await until(async () => {
+    const [row] = await host.operator.database.nodes('cart')
+    return row?.alive === false && row.shard === shard
+  }, 'the node is asleep')
+  t.like((await json('node', 'ls'))[0], { node: 'c1', shard, asleep: true, alive: false })
+  t.regex((await run('node', 'ls')).stdout, /^c1 .* asleep +h1/m)
+  const described = (await run('node', 'describe', 'c1')).stdout
+  t.regex(described, new RegExp(`^shard +${shard} of cart: its owner runs the node$`, 'm'))
+  t.regex(described, /^host +asleep, last heard of at h1$/m)
+  t.regex((await run('explain', 'c1')).stdout, new RegExp(`c1 of cart, of shard ${shard}, runs .*\\n +waits for nothing`))
+  const checks = (await json('doctor')).checks as readonly { check: string; status: string; found: string }[]
+  const of = (check: string) => checks.find((each) => each.check === check)
+  t.like(of('shards'), { status: 'ok', found: '8 shards of cart on 1 host, each with an owner' })
+  t.like(of('nodes'), { status: 'ok', found: '1 node, all heard of or asleep (1)' })
+  t.is((await run('__complete', 'shard', 'move', '')).stdout, 'cart\n:\n')
+  t.is((await run('__complete', 'shard', 'move', 'cart', '')).stdout, `${shard}\t1 node\n:\n`)
+  t.is((await run('__complete', 'shard', 'move', 'cart', '1', '--to', '')).stdout, 'h1\n:\n')
+  const metrics = await (await fetch(`${host.metricsUrl}/metrics`)).text()
+  for (const line of [
+    /^theseus_shards\{service="cart",.*\} 8$/m,
+    /^theseus_shards_owned\{service="cart",.*\} 8$/m,
+    /^theseus_shards_offered\{service="cart",.*\} 1$/m,
+    /^theseus_shard_nodes_awake\{service="cart",.*\} 0$/m,
+    /^theseus_shard_changes_total\{service="cart",change="claimed",.*\} 8$/m,
+    /^theseus_shard_changes_total\{service="cart",change="taken_over",.*\} 0$/m,
+    /^theseus_shard_commit_bytes_total\{service="cart",.*\} [1-9]/m,
+  ])
+    t.regex(metrics, line)
 })

@@ -97,3 +97,13 @@ test('a node that can go back by neither way waits for the upgrade to come again
     `a way back: it has no inverse and no whole recording (${stalled.reason})`,
   )
 })
+
+test('a node of a shard that is asleep waits for nobody, or for the owner of its shard; one that was on its way is lost', (t) => {
+  const asleep = { shard: 3, alive: false, phase: 'current', target: null } as const
+  t.deepEqual(waits({ ...asleep, version: 1 }), [null, null])
+  t.deepEqual(waits(asleep), [
+    'the owner of shard 3 of pages, which wakes the node and takes it to version 1',
+    'natsctl shard ls, to see who that is',
+  ])
+  t.regex(waits({ ...asleep, phase: 'draining', target: 1 })[0]!, /^host h1, which is not heard of/)
+})

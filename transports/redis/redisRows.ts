@@ -4,6 +4,7 @@ import { isInstantMs } from '../../core/base/instant.js'
 import { isSoftware } from '../../core/base/level.js'
 import { phases } from '../../core/base/phases.js'
 import { isRewindRow, type NodeStatus } from '../../core/model/nodeRow.js'
+import { isShardNumber } from '../../core/model/shard.js'
 import { jsonText } from './redisJson.js'
 
 const knownPhases: ReadonlySet<unknown> = new Set(phases)
@@ -69,6 +70,7 @@ function pick(status: NodeStatus): NodeStatus {
     since: isInstantMs(since) ? since : 0,
     ...(isVersion(status.settled) ? { settled: status.settled } : {}),
     ...(isName(status.group) ? { group: status.group } : {}),
+    ...(isShardNumber(status.shard) ? { shard: status.shard } : {}),
     ...(uses === undefined ? {} : { uses }),
     ...(figures === undefined ? {} : { figures }),
     ...(isSoftware(software) ? { software } : {}),
