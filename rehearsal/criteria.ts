@@ -31,6 +31,13 @@ import { answerOf, type Mapping } from './mapping.js'
 import { NeighbourSystems, type RehearsedNeighbour } from './neighbourSystems.js'
 import { ScriptedSchedules } from './scriptedSchedules.js'
 
+export type { Blame } from './check/blame.js'
+export { type Checked, type CheckOptions, check, type UpgradeSource } from './check/check.js'
+export type { FindingKind } from './check/diagnosis.js'
+export type { CheckReport, Finding, MeantChange, NeedlessRefusal, SourceLine, Tried } from './check/findings.js'
+export type { Call, History, Step as HistoryStep } from './check/history.js'
+export type { Outcome } from './check/outcomes.js'
+export type { Field, Parameters, Shape } from './check/shapes.js'
 export { type AbstractState, chained, type Mapping, mapping } from './mapping.js'
 export type { RehearsedNeighbour } from './neighbourSystems.js'
 

@@ -12,6 +12,7 @@ import {
   checkDeclaredCalls,
   describeClass,
   isNodeClass,
+  type Methods,
   type NodeClass,
   type StateOf,
 } from '../model/nodeObject.js'
@@ -71,8 +72,13 @@ export interface ClassUpgrade {
   readonly inverse: MadeInverse | null
   /** How far back it can be rewound (§8); null: its nodes record nothing. */
   readonly rewind: RewindLimits | null
+  /** The methods that answer otherwise on purpose, and why; left out: none. */
+  readonly changes?: MeantChanges
   readonly timeouts: PhaseTimeouts
 }
+
+/** By the name of a method, the reason why it answers otherwise than before. */
+export type MeantChanges = Readonly<Record<string, string>>
 
 /** The way back as the runtime uses it. */
 export interface MadeInverse {
@@ -161,6 +167,11 @@ export function upgradeClass<
    * spoilt.
    */
   readonly rewind?: RewindOptions
+  /**
+   * The methods that answer otherwise than before on purpose, each with the reason: a fault that is mended,
+   * say. `check` reports their differences as meant, and everything else as before.
+   */
+  readonly changes?: { readonly [Name in keyof (Methods<InstanceType<Old>> & Methods<InstanceType<New>>)]?: string }
   readonly schedule: Schedule
   /**
    * Restricts it to some nodes. Where neither simulation object is needed the others advance with their
@@ -185,6 +196,7 @@ export function upgradeClass<
     records: recordRules(parts.records, 'records'),
     inverse: parts.inverse === undefined ? null : inverseOf(parts.inverse as AnyInverse),
     rewind: parts.rewind === undefined ? null : limitsOf(parts.rewind),
+    ...(parts.changes === undefined ? {} : { changes: { ...(parts.changes as MeantChanges) } }),
     timeouts: {
       drainTimeoutMs: milliseconds(parts.drainTimeout ?? defaultTimeouts.drainTimeoutMs),
       transformTimeoutMs: milliseconds(parts.transformTimeout ?? defaultTimeouts.transformTimeoutMs),
@@ -235,10 +247,23 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     wrong(`the old class has ${shardsText(old.shards)}, the new one ${shardsText(next.shards)}: a service keeps its shards`)
   checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)
+  checkChanges(upgrade.changes ?? {}, old, next, wrong)
   if (upgrade.only !== null) checkOnly(upgrade, upgrade.only, wrong)
   if (upgrade.inverse !== null) checkInverse(upgrade, upgrade.inverse, wrong)
   if (typeof upgrade.transform !== 'function') wrong('transform is not a function')
   if (typeof upgrade.schedule?.run !== 'function') wrong('schedule is missing: use eagerly() or gradually(…)')
+}
+
+function checkChanges(
+  changes: MeantChanges,
+  old: ClassDescription,
+  next: ClassDescription,
+  wrong: (message: string) => never,
+): void {
+  for (const [name, reason] of Object.entries(changes)) {
+    if (!old.methods.has(name) && !next.methods.has(name)) wrong(`changes: neither class has a method ${name}`)
+    if (typeof reason !== 'string' || reason.trim() === '') wrong(`changes: say in a few words why ${name} answers otherwise`)
+  }
 }
 
 function shardsText(shards: number | null): string {

@@ -11,6 +11,8 @@ import { withBuildSettings } from './buildSettings.js'
 import { bundle } from './bundle.js'
 import { typeCheck } from './typeCheck.js'
 
+export { type ReadUpgrades, type ReadUpgradesOptions, readUpgrades } from './readUpgrades.js'
+
 export interface BuildUpgradeOptions {
   /** Whether TypeScript is checked before it is bundled; by default true. JavaScript never is. */
   readonly typeCheck?: boolean

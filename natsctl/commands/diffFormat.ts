@@ -44,6 +44,7 @@ function showChange(change: ClassChange): void {
   showDifferences('publishes', change.publishes)
   showDifferences('hears', change.hears)
   showDifferences('calls', change.calls)
+  for (const { method, reason } of change.meant) print(oneLine(`meant: ${method}: ${reason}`))
   showOpen(change.open)
 }
 

@@ -31,6 +31,7 @@ function printPlan(plan: ShownPlan, system: string): void {
   showAbsent(plan)
   showPromises(plan)
   showRefusals(plan)
+  for (const { className, method, reason } of plan.meant) print(oneLine(`meant: ${className}.${method}: ${reason}`))
   showNeeds(plan)
   print('')
   print(wayBackText(plan))
@@ -53,6 +54,7 @@ function planJson(plan: ShownPlan, system: string) {
     services: plan.services.map(serviceJson),
     absent: plan.absent.map(({ nodes, obstacle }) => ({ nodes, kind: obstacle.kind, waitsFor: obstacleText(obstacle) })),
     refusals: plan.refusals,
+    meant: plan.meant,
     callers: plan.callers,
     neighbours: plan.needs.map(needJson),
     undoable: plan.noWayBack.length === 0,

@@ -9,6 +9,7 @@ import { type Manifest, wordOn } from 'theseus-actors/operator'
 import { type SignedUpgrade, signedManifestOf } from '../build/signedUpgrade.js'
 import type { UpgradeFile } from '../build/upgradeFile.js'
 import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'
+import { addCheck } from '../check/upgradeCheck.js'
 import { explainNoServer, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
@@ -52,6 +53,7 @@ export function addUpgrade(program: Program): void {
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--digest <digest>', 'the digest that its bundle has to have, as the build printed it')
     .action(program.action((file: string, _: unknown, command: Command) => verify(file, command.optsWithGlobals())))
+  addCheck(upgrade, program)
   addDiff(upgrade, program)
   addPlan(upgrade, program)
   addSign(upgrade, program)

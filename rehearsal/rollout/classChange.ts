@@ -62,7 +62,14 @@ export interface ClassChange {
   readonly collections: Differences
   /** Methods whose calls are neither simulated nor refused by anything that is checked. */
   readonly open: readonly OpenMethod[]
+  /** Methods that answer otherwise on purpose, as their upgrades say. */
+  readonly meant: readonly MeantDifference[]
   readonly isSame: boolean
+}
+
+export interface MeantDifference {
+  readonly method: string
+  readonly reason: string
 }
 
 export interface OpenMethod {
@@ -74,7 +81,7 @@ export interface OpenMethod {
 type SO = Simulation | NotNeeded | None
 
 /** The parts of a class upgrade that are compared. */
-export type Compared = Pick<ClassUpgrade, 'oldClass' | 'newClass' | 'pastSO' | 'futureSO'>
+export type Compared = Pick<ClassUpgrade, 'oldClass' | 'newClass' | 'pastSO' | 'futureSO' | 'changes'>
 
 /**
  * Of one class upgrade, or of several that follow one another, oldest first: a call then goes
@@ -109,9 +116,14 @@ export function classChange(...steps: readonly [Compared, ...Compared[]]): Class
     calls: differences(old.calls, next.calls),
     state: stateChange(stateOf(oldClass), stateOf(newClass)),
     collections: differences(collectionsNamed(oldClass), collectionsNamed(newClass)),
+    meant: steps.flatMap(meantIn),
     open: methods.flatMap((method) => [...openOf(method, 'futureSO'), ...openOf(method, 'pastSO')]),
   }
   return { ...change, isSame: isSame(change) }
+}
+
+export function meantIn({ changes = {} }: Pick<ClassUpgrade, 'changes'>): readonly MeantDifference[] {
+  return Object.entries(changes).map(([method, reason]) => ({ method, reason }))
 }
 
 /** The first SO that does not pass the call on decides. */
@@ -184,7 +196,8 @@ function differences(old: readonly string[], next: readonly string[]): Differenc
   }
 }
 
-function isSame({ methods, publishes, hears, calls, state, collections }: Omit<ClassChange, 'isSame'>): boolean {
+function isSame({ methods, publishes, hears, calls, state, collections, meant }: Omit<ClassChange, 'isSame'>): boolean {
+  if (meant.length > 0) return false
   const kept = [publishes, hears, calls, state, collections].every(({ added, removed }) => added.length + removed.length === 0)
   return kept && state.changed.length === 0 && methods.every((method) => method.old === method.new)
 }

@@ -5,6 +5,7 @@
 export type {
   ClassChange,
   Differences,
+  MeantDifference,
   OpenMethod,
   StateChange,
   Treatment,

@@ -10,6 +10,7 @@ import { type LimitedSchedule, limitOf, permitsAllowed, type ServiceLimit } from
 import { checkFits, checkNew } from '../../core/upgrade/lineageCheck.js'
 import type { ClassUpgradeEntry, Manifest } from '../../core/upgrade/manifest.js'
 import type { Upgrade } from '../../core/upgrade/upgrade.js'
+import { type MeantDifference, meantIn } from './classChange.js'
 import { lengthOf, type PromiseFindings, tellStories } from './promiseStories.js'
 import { type Refusals, refusalsOf } from './refusals.js'
 import type { ChanceSource, NodeOutcome, Obstacle, RehearsedRollout } from './rehearsedRollout.js'
@@ -37,6 +38,8 @@ export interface RolloutPlan {
   /** Affected nodes that don't arrive, those with the same reason together. */
   readonly absent: readonly Absence[]
   readonly refusals: readonly Refusals[]
+  /** Methods that answer otherwise on purpose. */
+  readonly meant: readonly (MeantDifference & { readonly className: string })[]
   /** Callers that are pinned to a version, by version. */
   readonly callers: readonly PinnedCallers[]
   /** The new classes that have no way back; none: the upgrade can be undone. */
@@ -109,6 +112,9 @@ export async function planRollout(proposal: Proposal, chances: Chances): Promise
     services: servicesOf(proposal, upgrade, middle, rehearsals),
     absent: absencesOf(middle.outcomes),
     refusals: refusalsOf(upgrade.classUpgrades, version),
+    meant: upgrade.classUpgrades.flatMap((each) =>
+      meantIn(each).map((meant) => ({ className: each.newClass.className, ...meant })),
+    ),
     callers: callersOf(situation.rows, upgrade, version),
     noWayBack: draft.classUpgrades.filter(({ inverse }) => !inverse).map(({ newClass }) => newClass),
     paused: middle.paused,

@@ -39,6 +39,7 @@ const floors: Record<string, readonly string[]> = {
       'history',
       'rollout',
       'build',
+      'check',
       'doctor',
       'up',
       'watch',

@@ -6,7 +6,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { rehearse } from 'theseus-actors/rehearsal'
+import { check, rehearse } from 'theseus-actors/rehearsal'
 import { tsconfigText } from '../../natsctl/new/serviceFiles.js'
 import { ofCachedPages, ofRememberedRemovals } from '../fixtures/mistakes/rehearsals.js'
 import { natsctl, root } from '../natsctl/natsctlProcess.js'
@@ -20,7 +20,7 @@ const of = (language: string) => blocks.filter((block) => block.language === lan
 const flush = (code: string) => code.replaceAll(/^ +/gm, '').trim()
 
 test('the page has code, results, commands and decisions, and nothing that is not held against something', (t) => {
-  t.deepEqual([...new Set(blocks.map(({ language }) => language))].sort(), ['', 'json', 'text', 'ts'])
+  t.deepEqual([...new Set(blocks.map(({ language }) => language))].sort(), ['', 'console', 'json', 'text', 'ts'])
   t.true(of('ts').length > 8)
 })
 
@@ -45,6 +45,19 @@ test('the mistakes in the page are found by a rehearsal, as the page says', asyn
       ['K2', 'K1'],
     ],
   )
+})
+
+test('a check finds in the page’s mistake what the page says', async (t) => {
+  const [command, ...shown] = of('console').join('').trimEnd().split('\n')
+  const [, args] = /^\$ npx natsctl (.*)$/.exec(command!)!
+  const { code, stdout, stderr } = await natsctl(t, args!.split(' '))
+  t.is(code, 3, stderr)
+  t.deepEqual(stdout.trimEnd().split('\n'), shown)
+})
+
+test('an upgrade is checked in a test as the page says', async (t) => {
+  const report = await check('samples/02-pages-comments/upgrades/1-comments.ts', { histories: 100 })
+  t.true(report.holds, report.text)
 })
 
 test('natsctl leaves the decisions that the page says', async (t) => {

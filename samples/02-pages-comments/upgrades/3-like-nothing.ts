@@ -11,6 +11,8 @@ export default defineUpgrade({
       futureSO: notNeeded, // the same type
       pastSO: notNeeded,
       transform: (old) => ({ pages: old.pages, comments: old.comments }),
+      // The one difference that callers may see.
+      changes: { like: 'fails for a comment that does not exist' },
       schedule: eagerly(),
     }),
   ],

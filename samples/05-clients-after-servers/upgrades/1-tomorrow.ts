@@ -49,6 +49,7 @@ export default defineUpgrade({
       futureSO: notNeeded, // the same type
       pastSO: notNeeded,
       transform: (old) => ({ log: old.log }),
+      changes: { log: 'tells of tomorrow too' },
       schedule: afterMyServers('station'),
     }),
   ],

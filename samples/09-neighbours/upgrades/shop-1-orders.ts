@@ -10,6 +10,7 @@ export default defineUpgrade({
       futureSO: notNeeded, // the same type
       pastSO: notNeeded,
       transform: (old) => old,
+      changes: { sell: 'answers with the receipt of an order' },
       inverse: { transform: (now) => now },
       schedule: eagerly(),
     }),

@@ -40,6 +40,7 @@ export default defineUpgrade({
       futureSO: ordersAhead,
       pastSO: withoutOrders,
       transform: (old, future) => ({ left: old.left, orders: future.orders }),
+      changes: { orders: 'lists what is taken without an order as none' },
       inverse: { transform: (now) => ({ left: now.left }), future: (now) => ({ orders: now.orders }) },
       schedule: gradually({ every: '50ms', probability: 0.4 }),
     }),

@@ -1,0 +1,294 @@
+/** Plays random histories, and makes a finding of each difference that is nobody's intention. */
+import { seededRandom } from 'theseus-actors/memory'
+import { type Blame, carriedOutBy, transformTo } from './blame.js'
+import { Diagnostician, type FindingKind } from './diagnosis.js'
+import { type CheckReport, type Finding, findingOf, type MeantChange, type SourceLine, transcriptOf } from './findings.js'
+import { type Call, callText, type History, looksAfter, Positions, randomHistory, targetOf } from './history.js'
+import { isProgrammingError, type Outcome } from './outcomes.js'
+import { SharedStages } from './players.js'
+import { type Difference, differences, type Player, play, seenOtherwise, type Trace } from './playing.js'
+import { shrunk } from './shrinking.js'
+import { Tally } from './tally.js'
+
+export interface SearchOptions {
+  readonly histories: number
+  readonly seed: number
+  readonly withinMs: number
+  readonly findingsMax: number
+  readonly without: readonly FindingKind[]
+  readonly lineOf: (blame: Blame) => SourceLine | null
+}
+
+/** Histories played at once on one stage. */
+const atOnce = 16
+/** A little more time passes in a control than in what it controls. */
+const jitterMs = 7
+const controlSeed = 2
+
+type Pair = readonly [early: Trace, late: Trace]
+
+export class Search {
+  readonly #findings: Finding[] = []
+  readonly #seen = new Set<string>()
+  /** Parts of upgrades that findings blame. */
+  readonly #blamed = new Set<string>()
+  readonly #noisy = new Set<string>()
+  readonly #meant = new Map<string, MeantChange>()
+  readonly #tally: Tally
+
+  constructor(
+    private readonly player: Player,
+    private readonly options: SearchOptions,
+  ) {
+    this.#tally = new Tally(player.sources.cast)
+    for (const meant of declaredChanges(player)) this.#meant.set(`${meant.version} ${meant.method}`, meant)
+  }
+
+  async run(): Promise<Omit<CheckReport, 'text' | 'untried'>> {
+    const { histories, seed, withinMs, findingsMax } = this.options
+    const random = seededRandom(seed)
+    const untilMs = performance.now() + withinMs
+    const together = this.player instanceof SharedStages ? atOnce : 1
+    let played = 0
+    while (played < histories && performance.now() < untilMs) {
+      const batch = Array.from({ length: Math.min(together, histories - played) }, () =>
+        randomHistory(this.player.sources, random),
+      )
+      const pairs = await Promise.all(batch.map((history) => this.#pair(history)))
+      played += batch.length
+      for (const [i, history] of batch.entries()) await this.#judge(history, pairs[i]!)
+      if (this.#findings.length >= Math.max(findingsMax, 1)) break
+    }
+    return {
+      holds: this.#findings.length === 0,
+      findings: this.#findings,
+      meant: [...this.#meant.values()],
+      hints: [],
+      tried: this.#tally.tried(),
+      notCompared: [...this.#noisy],
+      histories: played,
+      seed,
+    }
+  }
+
+  async #pair(history: History): Promise<Pair> {
+    return Promise.all([
+      play(history, 'callFirst', this.player, { seed: 1 }),
+      play(history, 'flipFirst', this.player, { seed: 1 }),
+    ])
+  }
+
+  async #judge(history: History, [early, late]: Pair): Promise<void> {
+    this.#tally.count(history, early, late)
+    const failed = failedFlip(early, late)
+    if (failed !== undefined) return this.#flipThrew(history, failed)
+    const looks = looksAfter(history, this.player.sources)
+    // A query that sees something else at once says more than what is seen later.
+    const atOnce = seenOtherwise(history, early, looks).filter((each) => this.#isWrong(each.history, each.difference))
+    const later = this.#differences(history, [early, late]).map((difference) => ({ history, difference }))
+    for (const each of [...atOnce, ...later]) {
+      if (this.#findings.length >= this.options.findingsMax) return
+      if (this.#seen.has(this.#keyOf(each.history, each.difference))) continue
+      if (await this.#report(each.history, each.difference)) return
+    }
+  }
+
+  /** Those that are not meant; what is meant is noted. */
+  #differences(history: History, [early, late]: Pair): readonly Difference[] {
+    const { sources } = this.player
+    const all = [
+      ...written(history, early, late, looksAfter(history, sources)),
+      ...differences(history, early, late, looksAfter(history, sources)),
+    ]
+    return all.filter((difference) => this.#isWrong(history, difference))
+  }
+
+  #isWrong(history: History, difference: Difference): boolean {
+    const { call, early, late } = difference
+    if (this.#noisy.has(this.#nameOf(call))) return false
+    const { cast } = this.player.sources
+    const key = `${targetOf(history, cast)} ${call.method}`
+    const meant = this.#meant.get(key)
+    const isWrite = early.is === 'wrote' || late.is === 'wrote'
+    if (meant === undefined || isWrite || isProgrammingError(early) || isProgrammingError(late)) return true
+    if (!meant.isSeen) this.#meant.set(key, { ...meant, isSeen: true, example: transcriptOf(history, difference, cast) })
+    return false
+  }
+
+  /** Whether the history goes through something that is known to be wrong: then it shows nothing new. */
+  #isOfKnown(history: History): boolean {
+    const { cast } = this.player.sources
+    const positions = new Positions(cast)
+    const isKnown = ({ node, version, method }: Call) => {
+      const next = positions.next(node)
+      const places = next === undefined ? [cast.newest] : [next - 1, next]
+      return places.some((runs) => {
+        const blame = carriedOutBy(cast.member(node), version, runs, method)
+        return blame.part !== 'object' && this.#blamed.has(partOf(blame))
+      })
+    }
+    for (const step of history.before) {
+      if (step.is === 'flip') positions.flip(step.node)
+      if (step.is === 'call' && isKnown(step)) return true
+    }
+    return [history.call, ...history.after].some(isKnown)
+  }
+
+  /** False where the difference came from time or chance, and nobody is to blame. */
+  async #report(history: History, difference: Difference): Promise<boolean> {
+    const { player, options } = this
+    const { cast } = player.sources
+    const same = (other: Difference) => this.#keyOf(history, other) === this.#keyOf(history, difference)
+    const isChance = await this.#isOfChance(history, difference)
+    if (isChance === 'of the class') {
+      this.#noisy.add(this.#nameOf(difference.call))
+      return false
+    }
+    this.#seen.add(this.#keyOf(history, difference))
+    const smallest = await shrunk(history, player.sources, async (candidate) => {
+      const [early, late] = await this.#pair(candidate)
+      return this.#differences(candidate, [early, late]).some(same)
+    })
+    const found = this.#differences(smallest, await this.#pair(smallest)).find(same)
+    if (found === undefined) {
+      this.#noisy.add(this.#nameOf(difference.call))
+      return false
+    }
+    const diagnosis =
+      isChance === 'of the transform'
+        ? {
+            kind: 'TF that depends on time or chance' as const,
+            blame: transformTo(cast.member(history.flip), targetOf(history, cast)!),
+            because: 'the same state gives another result each time',
+          }
+        : await new Diagnostician(player, smallest, found).diagnose()
+    const isSamePart = this.#blamed.has(partOf(diagnosis.blame))
+    if (options.without.includes(diagnosis.kind) || (!isSamePart && this.#isOfKnown(smallest))) return false
+    this.#add(findingOf(smallest, found, diagnosis, cast))
+    return true
+  }
+
+  /** One finding of each kind for each part of an upgrade: the same mistake shows in many ways. */
+  #add(finding: Omit<Finding, 'line'>): void {
+    const { version, part, method } = finding.blame
+    const key = `${version} ${part} ${finding.kind === 'TF that depends on time or chance' ? '' : method} ${finding.kind}`
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    this.#blamed.add(partOf(finding.blame))
+    this.#findings.push({ ...finding, line: this.options.lineOf(finding.blame) })
+  }
+
+  /** The same order again, with other chance: where it differs from itself, the flip is not the reason. */
+  async #isOfChance(
+    history: History,
+    { at, call, early, late }: Difference,
+  ): Promise<'no' | 'of the class' | 'of the transform'> {
+    for (const [order, was] of [
+      ['callFirst', early],
+      ['flipFirst', late],
+    ] as const) {
+      const again = await play(history, order, this.player, { seed: controlSeed, jitterMs: this.#jitterMs })
+      if (isSame(this.#outcomeAt(history, again, at, call), was)) continue
+      const [one, other] = await Promise.all(
+        [1, controlSeed].map((seed) =>
+          play(history, 'callOnly', this.player, { seed, jitterMs: seed === controlSeed ? this.#jitterMs : 0 }),
+        ),
+      )
+      const isOfClass = !isSame(this.#outcomeAt(history, one!, at, call), this.#outcomeAt(history, other!, at, call))
+      return isOfClass || history.before.some(({ is }) => is === 'flip') === undefined ? 'of the class' : 'of the transform'
+    }
+    return 'no'
+  }
+
+  get #jitterMs(): number {
+    return this.player instanceof SharedStages ? 0 : jitterMs
+  }
+
+  #outcomeAt(history: History, trace: Trace, at: Difference['at'], call: Call): Outcome {
+    switch (at) {
+      case 'call':
+        return trace.call
+      case 'after':
+        return trace.after[history.after.indexOf(call)]!
+      case 'looks':
+      case 'looksAtEnd': {
+        const looks = looksAfter(history, this.player.sources)
+        return trace[at][looks.findIndex((look) => isCall(look, call))]!
+      }
+    }
+  }
+
+  async #flipThrew(history: History, failed: Outcome & { readonly is: 'threw' }): Promise<void> {
+    const { cast } = this.player.sources
+    const version = targetOf(history, cast)!
+    const key = `flip ${version} ${failed.name}`
+    if (this.#seen.has(key) || this.options.without.includes('throws')) return
+    this.#seen.add(key)
+    const smallest = await shrunk(history, this.player.sources, async (candidate) => {
+      const traces = await this.#pair(candidate)
+      return failedFlip(...traces) !== undefined
+    })
+    const traces = await this.#pair(smallest)
+    const outcome = failedFlip(...traces) ?? failed
+    const blame = transformTo(cast.member(smallest.flip), version)
+    const difference: Difference = { at: 'call', call: smallest.call, early: outcome, late: outcome }
+    const because = `a node can’t go to version ${version}: ${outcome.message}`
+    const finding = findingOf(smallest, difference, { kind: 'throws', blame, because }, cast)
+    const isAlone = cast.members.size === 1
+    // The call before the flip is a part of the story where the flip without it comes off.
+    const call = traces[1].flip === undefined ? [callText(smallest.call, isAlone)] : []
+    const flip = `${isAlone ? 'it' : smallest.flip} upgrades to version ${version}: ${outcome.message}`
+    this.#add({ ...finding, transcript: [...finding.transcript.slice(0, -2), ...call, flip] })
+  }
+
+  #keyOf(history: History, { at, call }: Difference): string {
+    const target = targetOf(history, this.player.sources.cast)!
+    const op = `${history.call.method} ${history.call.version}`
+    return `${target} ${at === 'call' ? 'call' : 'later'} ${op} ${call.method} ${call.version}`
+  }
+
+  #nameOf({ node, version, method }: Call): string {
+    return `${this.player.sources.cast.member(node).line[version]!.className}.${method}`
+  }
+}
+
+/** A flip of the prefix that fails, fails in both orders: only the one that is exchanged counts here. */
+function failedFlip(early: Trace, late: Trace): (Outcome & { readonly is: 'threw' }) | undefined {
+  const failed = early.flip ?? late.flip
+  return failed?.is === 'threw' ? failed : undefined
+}
+
+/** Queries that write, on whichever side: no other side is needed to know that it is wrong. */
+function written(history: History, early: Trace, late: Trace, looks: readonly Call[]): readonly Difference[] {
+  const found: Difference[] = []
+  const hold = (at: Difference['at'], call: Call, one: Outcome, other: Outcome) => {
+    if (one.is === 'wrote' && other.is === 'wrote') found.push({ at, call, early: one, late: other })
+  }
+  hold('call', history.call, early.call, late.call)
+  looks.forEach((look, i) => {
+    hold('looks', look, early.looks[i]!, late.looks[i]!)
+  })
+  return found
+}
+
+function partOf({ version, part, method }: Blame): string {
+  return `${version} ${part} ${method}`
+}
+
+function isCall(one: Call, other: Call): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+function isSame(one: Outcome, other: Outcome): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+function declaredChanges({ sources: { cast } }: Player): readonly MeantChange[] {
+  return cast.upgrades.flatMap(({ classUpgrades }, index) =>
+    classUpgrades.flatMap(({ newClass, changes = {} }) =>
+      Object.entries(changes).map(([method, reason]) => {
+        return { version: index + 1, className: newClass.className, method, reason, isSeen: false, example: [] }
+      }),
+    ),
+  )
+}

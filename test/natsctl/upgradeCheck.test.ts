@@ -1,0 +1,113 @@
+/** `natsctl upgrade check`: what it prints, how it ends, and what it writes for code scanning. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { readUpgrades } from 'theseus-actors/build'
+import { natsctl, root } from './natsctlProcess.js'
+import { emptyRepository } from './newProject.js'
+
+const cached = 'test/fixtures/mistakes/cachedPages.ts'
+const likes = ['1-comments', '2-likes', '3-like-nothing'].map((name) => `samples/02-pages-comments/upgrades/${name}.ts`)
+
+test.serial('a mistake ends with 3, and is told as JSON and as SARIF with the line to blame', async (t) => {
+  const file = join(emptyRepository(t), 'found.sarif')
+  const { code, stdout, stderr } = await natsctl(t, [
+    'upgrade',
+    'check',
+    cached,
+    '--histories',
+    '60',
+    '-o',
+    'json',
+    '--sarif',
+    file,
+  ])
+  t.is(code, 3, stderr)
+  const { holds, findings } = JSON.parse(stdout)
+  t.false(holds)
+  const line = 1 + (await readFile(join(root, cached), 'utf8')).split('\n').findIndex((text) => text.includes('async get('))
+  t.like(findings, [
+    {
+      ...{ kind: 'copied state', part: 'futureSO', className: 'Pages.v2', method: 'get', line: { file: cached, line } },
+      ...{ callFirst: { is: 'answer' }, flipFirst: { is: 'answer' } },
+    },
+  ])
+  const { version, runs } = JSON.parse(await readFile(file, 'utf8'))
+  t.is(version, '2.1.0')
+  t.like(runs[0].results, [
+    { ruleId: 'copied-state', level: 'error', locations: [{ physicalLocation: { region: { startLine: line } } }] },
+  ])
+  const rules = runs[0].tool.driver.rules.map(({ id }: { id: string }) => id)
+  t.true(rules.includes('copied-state'))
+})
+
+test.serial('a chain without a mistake ends with 0, and what is meant is listed with its reason', async (t) => {
+  const { code, stdout, stderr } = await natsctl(t, ['upgrade', 'check', ...likes, '--histories', '60', '-o', 'wide'])
+  t.is(code, 0, stdout + stderr)
+  t.regex(stdout, /^nothing contradicts anything in 60 histories \(seed 1\)$/m)
+  t.regex(stdout, /^meant: Pages\.v4\.like \(upgrade 3\): fails for a comment that does not exist$/m)
+  t.regex(stdout, /^3 +Pages\.v4 +like +\d+/m)
+})
+
+test.serial('what does not compile, and what is no upgrade, ends with 1', async (t) => {
+  const none = await natsctl(t, ['upgrade', 'check', 'test/fixtures/upgrades/notAnUpgrade.ts'])
+  t.is(none.code, 1)
+  t.regex(none.stderr, /exports no upgrade by default/)
+  const missing = await natsctl(t, ['upgrade', 'check', 'nowhere.ts'])
+  t.is(missing.code, 1)
+  const usage = await natsctl(t, ['upgrade', 'check', cached, '--histories', '0'])
+  t.is(usage.code, 2)
+})
+
+test.serial('diff shows what is meant', async (t) => {
+  const { stdout } = await natsctl(t, ['upgrade', 'diff', likes[2]!])
+  t.regex(stdout, /^meant: like: fails for a comment that does not exist$/m)
+})
+
+test.serial('the parameters of methods are those of their types', async (t) => {
+  const { source } = await readUpgrades('test/fixtures/check/1-shapes.ts')
+  const { parameters } = source
+  t.deepEqual(parameters['Shapes.v1'], {
+    scalars: {
+      names: ['text', 'count', 'flag', 'bytes', 'day'],
+      shapes: [{ is: 'string' }, { is: 'number' }, { is: 'boolean' }, { is: 'bytes' }, { is: 'date' }],
+      required: 5,
+    },
+    unions: {
+      names: ['day', 'level', 'maybe'],
+      shapes: [
+        {
+          is: 'oneOf',
+          shapes: [
+            { is: 'value', value: 'today' },
+            { is: 'value', value: 'tomorrow' },
+          ],
+        },
+        {
+          is: 'oneOf',
+          shapes: [
+            { is: 'value', value: 1 },
+            { is: 'value', value: 2 },
+          ],
+        },
+        { is: 'oneOf', shapes: [{ is: 'value', value: null }, { is: 'string' }] },
+      ],
+      required: 3,
+    },
+    structures: {
+      names: ['item', 'pair', 'table', 'optional'],
+      shapes: [
+        {
+          is: 'object',
+          fields: { id: { shape: { is: 'string' } }, tags: { shape: { is: 'list', of: { is: 'string' } }, isOptional: true } },
+        },
+        { is: 'tuple', items: [{ is: 'string' }, { is: 'number' }] },
+        { is: 'record', of: { is: 'boolean' } },
+        { is: 'number' },
+      ],
+      required: 3,
+    },
+    branded: { names: ['id', 'path'], shapes: [{ is: 'string' }, { is: 'string' }], required: 2 },
+    nothing: { names: [], shapes: [], required: 0 },
+  })
+})
