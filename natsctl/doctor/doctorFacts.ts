@@ -139,12 +139,14 @@ export async function factsOf(target: Target): Promise<DoctorFacts> {
   const operator = connected.value
   try {
     const database = await outcome(databaseFacts(operator, target))
+    // A login that may not hear of shards lacks nothing where there are none.
+    const isSharded = 'value' in database && database.value.rows.some(({ shard }) => shard !== undefined)
     const [server, install, calls, hosts, shards] = await Promise.all([
       outcome(serverFacts(operator, skews)),
       outcome(operator.reachInstall()),
       callToNobody(operator),
       hostsOf(operator, 'value' in database ? database.value.rows : [], skews),
-      outcome(operator.shardHosts()),
+      outcome(isSharded ? operator.shardHosts() : Promise.resolve([])),
     ])
     const canLook = !objections.some((text) => /\.look(er)?\b/.test(text))
     const { names, twins } = hosts

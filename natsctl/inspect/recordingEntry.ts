@@ -7,7 +7,7 @@ import type { NodeRow, Version } from 'theseus-actors'
 import { isSeen, isVersion, type Seen, type StatechartDescription } from 'theseus-actors/operator'
 
 /** A node as the upgrade database has it: all there is of nodes whose host says nothing. */
-export interface RowEntry extends Pick<NodeRow, RowKey | 'group'> {
+export interface RowEntry extends Pick<NodeRow, RowKey | 'group' | 'shard'> {
   readonly type: 'row'
   readonly at: number
 }
@@ -60,6 +60,7 @@ export function isEntry(value: unknown): value is RecordingEntry {
         isVersion(entry.version) &&
         typeof entry.since === 'number' &&
         (entry.group === undefined || typeof entry.group === 'string') &&
+        (entry.shard === undefined || Number.isInteger(entry.shard)) &&
         typeof entry.alive === 'boolean'
       )
     case 'version':
@@ -87,7 +88,7 @@ export function isHeader(value: unknown): value is RecordingHeader {
 }
 
 export function rowEntry(row: NodeRow, at: number): RowEntry {
-  const { nodeId, hostId, service, className, version, phase, target, reason, since, alive, group } = row
+  const { nodeId, hostId, service, className, version, phase, target, reason, since, alive, group, shard } = row
   const entry = { type: 'row', at, nodeId, hostId, service, className, version, phase, target, reason, since, alive } as const
-  return group === undefined ? entry : { ...entry, group }
+  return { ...entry, ...(group === undefined ? {} : { group }), ...(shard === undefined ? {} : { shard }) }
 }

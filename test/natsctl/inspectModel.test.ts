@@ -56,6 +56,26 @@ test('phases that arrive late or twice find their place', (t) => {
   )
 })
 
+test('a node of a shard is shown with it, and as asleep where no host renews its lease', (t) => {
+  const model = new Rollout()
+  const change = { nodeId: 'c1', phase: 'current', target: null, reason: null, since: 1, alive: false }
+  model.apply([
+    row({ ...change, shard: 3 }),
+    row({ ...change, nodeId: 'c2', shard: 0, alive: true }),
+    row({ ...change, nodeId: 'p1' }),
+  ])
+  t.deepEqual(
+    ['c1', 'c2', 'p1'].map((id) => whatOf(model.nodes.get(id)!)),
+    [
+      'Pages.v1, version 0 · service pages · shard 3 · host h1, asleep',
+      'Pages.v1, version 0 · service pages · shard 0 · host h1',
+      'Pages.v1, version 0 · service pages · host h1, not heard of',
+    ],
+  )
+  t.true(isEntry(row({ ...change, shard: 3 })))
+  t.false(isEntry(row({ ...change, shard: 'three' })))
+})
+
 test('a member of a group is shown and found with its group, which its row names', (t) => {
   const model = new Rollout()
   const change = { nodeId: 'g_till', phase: 'current', target: null, reason: null, since: 1, alive: true }

@@ -24,6 +24,10 @@ export interface RolloutNode {
   alive: boolean
   /** The group that it is a member of, as its row has it. */
   group?: string
+  /** That it is of, of a sharded service. */
+  shard?: number
+  /** No host has an object of it, and the owner of its shard wakes it. */
+  isAsleep: boolean
   chain: readonly LinkSeen[]
   calls: readonly CallsSeen[]
   /** Oldest first. */
@@ -129,7 +133,7 @@ export class Rollout {
     const { hostId, service, className, version, chain, calls } = entry
     const node = this.#of(entry)
     if (node.service !== service) this.membership++
-    Object.assign(node, { hostId, service, className, version, chain, calls, alive: true, toldAt: entry.at })
+    Object.assign(node, { hostId, service, className, version, chain, calls, alive: true, isAsleep: false, toldAt: entry.at })
     this.#begin(node, entry)
   }
 
@@ -137,7 +141,9 @@ export class Rollout {
   #row(entry: RowEntry): void {
     const { hostId, service, className, version, alive } = entry
     const node = this.#of(entry)
-    node.alive = alive
+    node.isAsleep = entry.shard !== undefined && !alive && entry.phase === 'current'
+    node.alive = alive || node.isAsleep
+    if (entry.shard !== undefined) node.shard = entry.shard
     if (entry.group !== undefined) node.group = entry.group
     if (node.toldAt > entry.since) return
     if (node.service !== service) this.membership++
@@ -148,7 +154,7 @@ export class Rollout {
   #of({ nodeId }: { readonly nodeId: string }): RolloutNode {
     const found = this.nodes.get(nodeId)
     if (found !== undefined) return found
-    const nothing = { hostId: '', service: '', className: '', version: 0, alive: true, chain: [], calls: [] }
+    const nothing = { hostId: '', service: '', className: '', version: 0, alive: true, isAsleep: false, chain: [], calls: [] }
     const node: RolloutNode = { nodeId, ...nothing, segments: [], toldAt: 0 }
     this.nodes.set(nodeId, node)
     this.membership++
@@ -213,7 +219,8 @@ export function byVersion(
 }
 
 /** Its class and version, and what it belongs to. */
-export function whatOf({ className, version, service, group, hostId, alive }: RolloutNode): string {
-  const ofGroup = group === undefined ? '' : ` · group ${group}`
-  return `${className}, version ${version} · service ${service}${ofGroup} · host ${hostId}${alive ? '' : ', not heard of'}`
+export function whatOf({ className, version, service, group, shard, hostId, alive, isAsleep }: RolloutNode): string {
+  const of = `${group === undefined ? '' : ` · group ${group}`}${shard === undefined ? '' : ` · shard ${shard}`}`
+  const last = isAsleep ? ', asleep' : alive ? '' : ', not heard of'
+  return `${className}, version ${version} · service ${service}${of} · host ${hostId}${last}`
 }
