@@ -12,7 +12,7 @@ import type { RunningNode } from './cluster.js'
 import { opOf, timerOf } from './code/operationIds.js'
 import { isReachable, versionsOf } from './expectations.js'
 import type { Asked, NodePlan } from './plan.js'
-import type { AuditContext } from './quiescence.js'
+import { type AuditContext, isLeftAlone } from './quiescence.js'
 import { isShardedService } from './shards/shardPlan.js'
 
 const auditDeadlineMs = 8_000
@@ -24,6 +24,7 @@ export async function audit(world: AuditContext): Promise<void> {
   let asked = 0
   for (const { plan: node, handle } of world.allNodes()) {
     // One that came back at a dead version and can't leave it serves nobody.
+    if (isLeftAlone(world, node)) continue
     if (handle === undefined || world.deaths.isKnownDead(handle.version)) continue
     const line = lineageOf(world.plan, node.service)
     const names = new Set(line.flatMap(({ registers }) => registers.map(({ name }) => name)))

@@ -20,6 +20,7 @@ import type { OrderChecker } from './operations/orderChecker.js'
 import type { RetryChecker } from './operations/retryChecker.js'
 import type { NodePlan, Plan } from './plan.js'
 import type { UpgradeDatabase } from './processEnvironment.js'
+import type { ShardedNodes } from './shards/shardedNodes.js'
 import type { WorldTime } from './virtualTime.js'
 
 export interface Observed {
@@ -34,6 +35,7 @@ export interface Observed {
   readonly leases: LeaseChecker
   readonly code: CodeCheckers
   readonly database: UpgradeDatabase
+  readonly sharded?: ShardedNodes | undefined
   /** Nodes that are on their way to another host, where they are not up yet. */
   readonly moving: ReadonlySet<string>
   isAlive(nodeId: string): boolean
@@ -92,6 +94,7 @@ export function observe(world: Observed, host: string, event: HostEvent): void {
       return
     case 'nodeFailed':
       world.trace(`${event.nodeId} failed: ${event.error}`)
+      world.sharded?.failed(event.nodeId)
       if (isFault(event.error) && event.error.code === 'config.registered-elsewhere') world.leaves(event.nodeId, host)
       if (event.error instanceof Error && event.error.name === 'InvariantViolation')
         world.violated('invariant', event.error.message)

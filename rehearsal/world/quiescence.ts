@@ -164,6 +164,7 @@ function whyRestless(
   row: NodeRow | undefined,
   newest: Version,
 ): string | undefined {
+  if (isLeftAlone(world, plan)) return undefined
   if (handle === undefined) return mayNotRun(world, plan) ? undefined : 'does not run'
   const { version, phase } = handle
   const obstacle = obstacleOf(world.plan, plan)
@@ -183,6 +184,11 @@ function whyRestless(
   if (!isStuck && row.reason !== null) return `is ${phase}, and still says: ${row.reason}`
   if (isStuck && (row.reason === null || row.reason === '')) return `is ${phase} without a reason in the upgrade database`
   return undefined
+}
+
+/** A node of a shard that can't start, as one may: it sleeps. */
+export function isLeftAlone(world: AuditContext, node: NodePlan): boolean {
+  return world.sharded?.has(node.nodeId) === true && world.sharded.mayBeStuck(node.nodeId) && mayNotRun(world, node)
 }
 
 /**

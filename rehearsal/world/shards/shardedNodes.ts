@@ -6,6 +6,8 @@ import type { HostProcess } from '../hostProcess.js'
 import type { ShardChecker } from './shardChecker.js'
 
 export class ShardedNodes {
+  readonly #failed = new Set<string>()
+
   constructor(
     private readonly checker: ShardChecker,
     private readonly hosts: ReadonlyMap<string, HostProcess>,
@@ -33,6 +35,16 @@ export class ShardedNodes {
     if (record === undefined || running === undefined) return undefined
     const awake = running.status().nodes.find(({ id }) => id === nodeId)
     return handle(awake ?? asleep(record))
+  }
+
+  /** It could not be woken, or has failed. */
+  failed(nodeId: string): void {
+    this.#failed.add(nodeId)
+  }
+
+  /** It has failed once, and sleeps. */
+  mayBeStuck(nodeId: string): boolean {
+    return this.#failed.has(nodeId) && this.isAsleep(nodeId)
   }
 
   isAsleep(nodeId: string): boolean {
