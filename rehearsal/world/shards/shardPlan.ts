@@ -70,7 +70,9 @@ export function withShards(plan: Plan): Plan {
   const all = [...plan.nodes, ...plan.steps.flatMap((step) => (step.kind === 'join' ? [step.node] : []))]
   const steps = plan.steps.flatMap((step) => sharded(step, random, isSharded, all))
   const own = Array.from({ length: random.between(2, 6) }, () => shardStep(random, hosts, plan))
-  return { ...plan, shards, hosts, steps: [...steps, ...own].sort((a, b) => a.atMs - b.atMs) }
+  // The first call of a node makes it, when that comes.
+  const born = all.filter((node) => isSharded(node.nodeId) && !plan.nodes.includes(node))
+  return { ...plan, shards, hosts, nodes: [...plan.nodes, ...born], steps: [...steps, ...own].sort((a, b) => a.atMs - b.atMs) }
 }
 
 export function isShardedService({ shards }: Pick<Plan, 'shards'>, service: ServiceName): boolean {
@@ -90,6 +92,8 @@ function sharded(
       const among = nodes.filter(({ service }) => service === step.service)
       return [{ ...step, node: random.oneOf(among).nodeId }]
     }
+    case 'join':
+      return isSharded(step.node.nodeId) ? [] : [step]
     case 'duplicateNode':
     case 'stopNode':
     case 'retry':
