@@ -6,6 +6,7 @@ import { redis, redisUrlAddress } from '../../transports/redis/index.js'
 import { placeOf, type RedisSettings } from '../../transports/redis/redisSettings.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { freePort } from '../support/freePort.js'
+import { asked } from '../support/redisFleets.js'
 import { codeOfNow, refusalOf } from '../support/rejections.js'
 import { startRedisSentinel, startRedisServer } from '../support/servers.js'
 import { newSystem } from './databaseContract.js'
@@ -107,6 +108,21 @@ test('only what is encrypted all the way, Sentinels too, is private', (t) => {
 test('slots are those of the specification of Redis Cluster', (t) => {
   // The specification's own example, and those that `CLUSTER KEYSLOT` answers.
   t.deepEqual(['123456789', 'foo', 'shop', 'é'].map(hashSlot), [0x31c3, 12_182, 3808, 10_180])
+})
+
+test('a Sentinel with logins is asked with one that may do no more', async (t) => {
+  const primary = await startRedisServer()
+  const sentinel = await startRedisSentinel('theseus', primary, 1)
+  t.teardown(() => Promise.all([primary.stop(), sentinel.stop()]))
+  await asked(sentinel.port, async (client) => {
+    await client.call('ACL', 'SETUSER', 'looker', 'on', '>p@ss', '-@all', '+sentinel|get-master-addr-by-name')
+    await client.call('ACL', 'SETUSER', 'default', 'off')
+  })
+  const url = `redis-sentinel://127.0.0.1:${sentinel.port}/theseus`
+  t.regex((await refusalOf(t, redis(url).open(newSystem(), systemClock))).message, /NOAUTH/)
+  const database = await redis(`${url}?sentinelUsername=looker&sentinelPassword=p%40ss`).open(newSystem(), systemClock)
+  t.is((await database.head()).version, 0)
+  await database.close()
 })
 
 test('those who can’t say where the primary is are told of, each with its reason', async (t) => {

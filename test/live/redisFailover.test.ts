@@ -48,6 +48,7 @@ for (const [kind, startFleet] of Object.entries(fleets)) {
     const versions = () => versionsIn(operator)
     const primary = await fleet.primaryOf(system)
 
+    const { epoch } = (await operator.database.standing())!
     await operator.pause(1, 'wait for the night')
     t.is(await desk.publish(await buildUpgrade(comments)), 1)
     await cutReplicas(primary)
@@ -64,7 +65,9 @@ for (const [kind, startFleet] of Object.entries(fleets)) {
 
     await until(async () => ((await operator.database.standing().catch(() => null)) ?? null) !== null, 'another one answers')
     t.not(await fleet.primaryOf(system), primary)
+    t.not((await operator.database.standing())!.probation?.doubt ?? 'lost', 'silent')
     await until(async () => (await operator.database.standing())?.probation === null, 'probation is over')
+    t.not((await operator.database.standing())!.epoch, epoch, 'each fail-over is a loss')
     t.deepEqual(
       (await operator.database.controls()).map(({ kind: control }) => control),
       ['pause'],

@@ -13,12 +13,21 @@ interface Room {
 const rooms: readonly Room[] = [
   { sources: 'core/', tests: ['core', 'actors'] },
   { sources: 'actors/', tests: ['actors', 'core'] },
-  { sources: 'transports/redis/', tests: ['contracts/database.test.ts', 'contracts/redisEdges.test.ts'] },
+  {
+    sources: 'transports/redis/',
+    tests: [
+      ...['contracts/database.test.ts', 'contracts/redisEdges.test.ts', 'contracts/redisSettings.test.ts'],
+      ...['contracts/redisReplicas.test.ts', 'contracts/databaseOnCluster.test.ts'],
+    ],
+  },
   { sources: 'transports/lmdb/', tests: ['contracts/store.test.ts'] },
   { sources: 'transports/nats/', tests: ['contracts/transport.test.ts'] },
   {
     sources: 'transports/memory/',
-    tests: ['core', 'actors', 'contracts/database.test.ts', 'contracts/store.test.ts', 'contracts/transport.test.ts'],
+    tests: [
+      ...['core', 'actors', 'contracts/database.test.ts', 'contracts/store.test.ts', 'contracts/transport.test.ts'],
+      ...['contracts/keptDatabase.test.ts', 'contracts/keptShardLogs.test.ts'],
+    ],
   },
   { sources: 'transports/', tests: ['actors', 'core'] },
   { sources: 'telemetry/', tests: ['telemetry'] },
