@@ -7,11 +7,20 @@ import { hashSlot } from '../../transports/redis/hashSlot.js'
 import { redis } from '../../transports/redis/index.js'
 import { redisKeeping } from '../../transports/redis/redisDatabase.js'
 import { systemClock } from '../../transports/systemClock.js'
+import { until } from '../support/eventually.js'
 import { type RedisFleet, startRedisCluster } from '../support/redisFleets.js'
 import { refusalOf } from '../support/rejections.js'
 import type { TestServer } from '../support/servers.js'
 import { bundlesContract } from './bundlesContract.js'
-import { type DatabaseUnderTest, databaseContract, type InterruptibleDatabase, Starting } from './databaseContract.js'
+import {
+  type DatabaseUnderTest,
+  databaseContract,
+  type InterruptibleDatabase,
+  manifestOf,
+  newSystem,
+  nothingInstalled,
+  Starting,
+} from './databaseContract.js'
 import { edgesContract } from './edgesContract.js'
 import { levelContract } from './levelContract.js'
 import { pinContract } from './pinContract.js'
@@ -90,6 +99,32 @@ test('cluster: the logins of the page on security do with one more right what th
   t.teardown(() => database.close())
   t.is((await database.attend(new Starting('server', 'none'))).probation, null)
   t.is((await database.directiveLog()).count, 0)
+})
+
+test('cluster: while the slot of a system moves the database is away, and it is found where the slot went', async (t) => {
+  const system = newSystem()
+  const database = await redis(`${fleet.url}?waitReplicas=0`).open(system, systemClock)
+  t.teardown(() => database.close())
+  t.true(await database.install(nothingInstalled, 'd1', manifestOf('one').manifest))
+  const by = new Starting('server', null)
+  const { epoch } = await database.attend(by)
+  const slot = hashSlot(system)
+  const at = Math.floor((slot * primaries) / slotsOfCluster)
+  const [from, to] = [at, (at + 1) % primaries]
+  const id = async (i: number) => (await clients[i]!.call('CLUSTER', 'MYID')) as string
+  await clients[to]!.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await id(from))
+  await clients[from]!.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await id(to))
+  const keys = (await clients[from]!.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[]
+  await clients[from]!.call('MIGRATE', '127.0.0.1', fleet.servers[to]!.port, '', 0, 5000, 'KEYS', ...keys)
+  const away = await refusalOf(t, database.head())
+  t.is(away.code, 'unavailable.disconnected')
+  t.regex(away.message, /can't take it now: ASK/)
+  for (const i of [to, from]) await clients[i]!.call('CLUSTER', 'SETSLOT', slot, 'NODE', await id(to))
+  await until(async () => (await database.head().catch(() => nothingInstalled)).version === 1, 'it is found')
+  // Another process answers: nobody can tell that nothing was lost.
+  const standing = await database.attend(by)
+  t.like(standing, { probation: { doubt: 'restarted' } })
+  t.not(standing.epoch, epoch)
 })
 
 databaseContract('cluster', (audit) => onCluster(audit), ownCluster)

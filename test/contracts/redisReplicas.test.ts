@@ -1,4 +1,4 @@
-/** Orders and installed versions wait for replicas: with those that follow, with none, and with too few rights. */
+/** Orders and installed versions wait for replicas: that follow, that are away, and without the right to. */
 import test, { type ExecutionContext } from 'ava'
 import type { Order } from '../../core/control/directive.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
