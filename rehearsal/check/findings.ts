@@ -130,7 +130,7 @@ export function reportText(report: Omit<CheckReport, 'text'>): string {
   for (const { blame, line, code } of hints)
     lines.push(
       '',
-      `${placeText(line)}hint: ${blameText(blame)} refuses needlessly; nothing contradicts`,
+      `${placeText(line)}hint: ${blameText(blame)} refuses needlessly; this contradicts nothing:`,
       ...indented(code.split('\n')),
     )
   if (notCompared.length > 0)

@@ -7,6 +7,7 @@ import { type Call, callText, type History, looksAfter, Positions, randomHistory
 import { isProgrammingError, type Outcome } from './outcomes.js'
 import { SharedStages } from './players.js'
 import { type Difference, differences, type Player, play, seenOtherwise, type Trace } from './playing.js'
+import { Refusals } from './refusals.js'
 import { shrunk } from './shrinking.js'
 import { Tally } from './tally.js'
 
@@ -35,12 +36,14 @@ export class Search {
   readonly #noisy = new Set<string>()
   readonly #meant = new Map<string, MeantChange>()
   readonly #tally: Tally
+  readonly #refusals: Refusals
 
   constructor(
     private readonly player: Player,
     private readonly options: SearchOptions,
   ) {
     this.#tally = new Tally(player.sources.cast)
+    this.#refusals = new Refusals(player)
     for (const meant of declaredChanges(player)) this.#meant.set(`${meant.version} ${meant.method}`, meant)
   }
 
@@ -63,7 +66,7 @@ export class Search {
       holds: this.#findings.length === 0,
       findings: this.#findings,
       meant: [...this.#meant.values()],
-      hints: [],
+      hints: this.#findings.length > 0 ? [] : await this.#refusals.hints(this.options.lineOf, untilMs),
       tried: this.#tally.tried(),
       notCompared: [...this.#noisy],
       histories: played,
@@ -80,6 +83,7 @@ export class Search {
 
   async #judge(history: History, [early, late]: Pair): Promise<void> {
     this.#tally.count(history, early, late)
+    this.#refusals.note(history, early, late)
     const failed = failedFlip(early, late)
     if (failed !== undefined) return this.#flipThrew(history, failed)
     const looks = looksAfter(history, this.player.sources)

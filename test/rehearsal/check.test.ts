@@ -347,3 +347,91 @@ test.serial('a class whose time and chance are its own is not taken for a mistak
   t.true(report.holds, report.text)
   t.true(report.notCompared.some((name) => name.endsWith('.draw')))
 })
+
+/** The hints for an upgrade without a mistake. */
+async function codesOf(t: ExecutionContext, upgrade: Parameters<typeof check>[0]): Promise<readonly string[]> {
+  const report = await check(upgrade, { ...few, histories: 200 })
+  t.true(report.holds, report.text)
+  return report.hints.map(({ blame, code }) => `${blame.part} ${code}`).sort()
+}
+
+test.serial(
+  'a simulation object that refuses everything gets a hint for each call that the object could carry out',
+  async (t) => {
+    const so = future({ ...overV1, refuses: ['add', 'remove', 'has', 'note', 'notes'], methods: {} })
+    const transform = (old: { items: string[] }) => ({ items: old.items, notes: {} })
+    const found = await codesOf(t, sets({ futureSO: so, transform }))
+    t.deepEqual(found, ["futureSO delegates: ['add']", "futureSO delegates: ['has']", "futureSO delegates: ['remove']"])
+  },
+)
+
+test.serial('a hint passes arguments on in another order, with constants, or makes two calls', async (t) => {
+  class Shelf1 extends NodeObject<{ books: Record<string, string> }> {
+    static override readonly className = 'Shelf.v1'
+    static override initial() {
+      return { books: {} as Record<string, string> }
+    }
+    @command put(title: string, place: string): void {
+      this.state.books[title] = place
+    }
+    @command drop(title: string): void {
+      delete this.state.books[title]
+    }
+    @query place(title: string): string | null {
+      return this.state.books[title] ?? null
+    }
+  }
+  class Shelf2 extends NodeObject<{ books: Record<string, string> }> {
+    static override readonly className = 'Shelf.v2'
+    static override initial() {
+      return { books: {} as Record<string, string> }
+    }
+    @command move(place: string, title: string): string {
+      this.state.books[title] = place
+      return place
+    }
+    @command swap(out: string, title: string, place: string): void {
+      delete this.state.books[out]
+      this.state.books[title] = place
+    }
+    @command wipe(): void {
+      this.state.books = {}
+    }
+    @query where(title: string): string | null {
+      return this.state.books[title] ?? null
+    }
+  }
+  const so = future({ simulates: Shelf2, over: Shelf1, refuses: ['move', 'swap', 'wipe', 'where'], methods: {} })
+  const back = past({
+    simulates: Shelf1,
+    over: Shelf2,
+    refuses: ['drop'],
+    methods: {
+      async put(this: { next: Shelf2 }, title: string, place: string) {
+        await this.next.move(place, title)
+      },
+      async place(this: { next: Shelf2 }, title: string) {
+        return await this.next.where(title)
+      },
+    },
+  })
+  const upgrade = defineUpgrade({
+    title: 'Books are moved',
+    classUpgrades: [
+      upgradeClass({
+        ...{ oldClass: Shelf1, newClass: Shelf2, futureSO: so, pastSO: back },
+        ...{ transform: ({ books }) => ({ books }), schedule: eagerly() },
+      }),
+    ],
+  })
+  t.deepEqual(await codesOf(t, upgrade), [
+    'futureSO async move(place, title) {\n  await this.next.put(title, place)\n  return await this.next.place(title)\n}',
+    'futureSO async swap(out, title, place) {\n  await this.next.drop(out)\n  await this.next.put(title, place)\n}',
+    'futureSO async where(title) {\n  return await this.next.place(title)\n}',
+  ])
+})
+
+test.serial('a refusal that has to be, and one from case to case, get no hint', async (t) => {
+  const { default: cache } = await import('../../samples/03-archive-cache/upgrades/1-cache.js')
+  t.deepEqual(await codesOf(t, cache), [])
+})
