@@ -69,6 +69,7 @@ export class Installer {
     await this.#checkBundle(manifest.bundle)
     await this.#checkClasses(history.manifests, manifest)
     const asked = askedFor(manifest, history.level)
+    await this.#checkReplicated(manifest)
     // The last: what is refused pins nothing.
     await this.parts.prepareNeighbours(manifest)
     const before = { version: manifest.version - 1, digest: manifest.previous }
@@ -110,6 +111,20 @@ export class Installer {
     const undone = manifest.undoes === null ? undefined : history[manifest.undoes - 1]
     const obstacle = undone && groupInTheWay(history, undone, rows)
     if (obstacle !== undefined) throw new Fault('upgrade.invalid', `version ${undone!.version} can't be undone: ${obstacle}`)
+  }
+
+  /**
+   * A version whose bundle is lost before a host has it can't be fetched by any. This server has attended
+   * since the last chunk was written, by whichever server: so it waits for all of them. Of a version that
+   * hosts give back nobody asks this: a new primary may have no replica yet.
+   */
+  async #checkReplicated({ version }: Manifest): Promise<void> {
+    const missing = await this.options.database.unreplicated?.()
+    if (missing === undefined) return
+    throw new Fault(
+      'upgrade.unreplicated',
+      `version ${version} is not installed: of its bundle, ${missing}. Look at the replicas`,
+    )
   }
 
   async #checkBundle({ digest, bytes }: { digest: string; bytes: number }): Promise<void> {

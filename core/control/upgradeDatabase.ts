@@ -156,6 +156,11 @@ export interface UpgradeDatabase {
   /** The stored chunks of this bundle stay: an installed manifest names it. */
   keepBundle(digest: string): Promise<void>
   getChunk(digest: string, index: number): Promise<Uint8Array | undefined>
+  /**
+   * Waits until as many replicas as are asked for have all that this one has written. Answers why they have
+   * not, in words. Left out where there are none.
+   */
+  unreplicated?(): Promise<string | undefined>
 
   // Registered nodes and the software that each runs.
   /**

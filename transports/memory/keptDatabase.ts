@@ -14,7 +14,17 @@ import { MemorySystem, reach, type Server, type SystemData } from './memorySyste
 
 /** The parts that each method may change. Those that read, or renew what is of a process, change none. */
 const changes = {
-  ...{ head: [], manifests: [], level: [], bundleWrites: [], getChunk: [], nodes: [], standing: [], servers: [] },
+  ...{
+    head: [],
+    manifests: [],
+    level: [],
+    bundleWrites: [],
+    getChunk: [],
+    unreplicated: [],
+    nodes: [],
+    standing: [],
+    servers: [],
+  },
   ...{ controls: [], directives: [], recentDirectives: [], auditHead: [], audit: [], table: [], tables: [], finalized: [] },
   ...{ renew: [], attend: [], close: [] },
   install: ['facts', 'manifests', 'bundles', 'tables'],

@@ -118,6 +118,10 @@ class RedisDatabase implements UpgradeDatabase {
     return this.#history.getChunk(digest, index)
   }
 
+  unreplicated(): Promise<string | undefined> {
+    return this.redis.unreplicated()
+  }
+
   register(status: NodeStatus, leaseMs: number, session?: Session): Promise<RegisterAnswer> {
     return this.#registrations.register(status, leaseMs, session)
   }

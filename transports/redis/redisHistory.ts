@@ -70,14 +70,6 @@ export class RedisHistory {
     const { head, manifests, signatures, final } = this.keys
     checkTables(tables)
     const version = expected.version + 1
-    // The bundle first: a version whose bundle is lost before a host has it can't be fetched by any. A server
-    // that installs has attended after the last chunk, whoever wrote that: so this waits for all of them.
-    const unstored = await this.redis.unreplicated()
-    if (unstored !== undefined)
-      throw new Fault(
-        'upgrade.unreplicated',
-        `version ${version} is not installed: of its bundle, ${unstored}. Look at the replicas`,
-      )
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
     )
