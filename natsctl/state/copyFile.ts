@@ -117,13 +117,14 @@ export class CopyReader {
     return [...this.places.keys()]
   }
 
-  /** Of the last entry of its log that the part holds. */
+  /** Of the last entry of its log that the part holds; 0 where the copy has nothing of it. */
   numberOf(part: number): number {
-    return this.places.get(part)!.number
+    return this.places.get(part)?.number ?? 0
   }
 
+  /** None where the copy has nothing of the part. */
   async *writes(part: number): AsyncGenerator<readonly StateWrite[]> {
-    const { from, to } = this.places.get(part)!
+    const { from, to } = this.places.get(part) ?? { from: 0, to: 0 }
     for await (const { record } of recordsOf(this.file, from, to)) if (record.kind === 'writes') yield record.writes
   }
 

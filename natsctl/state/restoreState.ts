@@ -92,19 +92,16 @@ async function toService(file: string, copy: CopyReader, of: ServiceState, flags
 
 async function checkLogs(logs: ShardLogs, { parts }: CopyReader, of: ServiceState, replicas: number | undefined): Promise<void> {
   const there = await logs.shardsOf(of.service)
-  if (there.some((shard) => shard >= of.shards)) {
-    const message = `service ${of.service} has more than ${of.shards} shards now: nothing is restored`
-    throw new Failure(exitCodes.error, `config.invalid: ${message}`)
-  }
   if (replicas === undefined && parts.some((shard) => !there.includes(shard)))
     throw usageFailure(`logs of ${of.service} are not there, and have to be made: say with how many --replicas`)
 }
 
 type Shards = ReadonlyMap<number, ShardReplacement>
 
+/** A shard whose log was made since the copy had no state then: it has none again. */
 async function opened({ parts }: CopyReader, { service }: ServiceState, logs: ShardLogs, operator: Operator): Promise<Shards> {
   const shards = new Map<number, ShardReplacement>()
-  for (const shard of parts) {
+  for (const shard of new Set([...parts, ...(await logs.shardsOf(service))])) {
     const log = await logs.open(service, shard)
     shards.set(shard, operator.shardReplacement(log, `shard ${shard} of ${service}`, noteWarning))
   }

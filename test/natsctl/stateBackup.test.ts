@@ -8,6 +8,7 @@ import { jetStreamLogs } from 'theseus-actors/jetstream'
 import { lmdb } from 'theseus-actors/lmdb'
 import { memoryStore } from 'theseus-actors/memory'
 import { digestOf } from '../../core/base/digest.js'
+import { CopyWriter } from '../../natsctl/state/copyFile.js'
 import { encodeCopyRecord } from '../../natsctl/state/copyFormat.js'
 import { until } from '../support/eventually.js'
 import { startNatsServer, startRedisServer } from '../support/servers.js'
@@ -136,7 +137,8 @@ test('a sharded service is copied while its hosts serve, and restored when they 
     await until(() => host.shards.length === 4, 'the host has all shards')
     return host
   }
-  const { run, json } = runnerOf(t, env, newDirectory(t))
+  const cwd = newDirectory(t)
+  const { run, json } = runnerOf(t, env, cwd)
   const first = await start('a')
   const ids = Array.from({ length: 12 }, (_, i) => `b${i}`)
   for (const id of ids) await first.ref(BasketV1, id).pay(1)
@@ -168,4 +170,14 @@ test('a sharded service is copied while its hosts serve, and restored when they 
     for (const id of ids) t.is(await host.ref(BasketV1, id).sum(), 1, `${id} on ${hostId}`)
     await host.stop()
   }
+  // A copy of a time when one log was there, and nothing in it.
+  const of = { kind: 'service', system, service: 'basket', shards: 1 } as const
+  const early = await CopyWriter.begin(join(cwd, 'early.copy'), { takenAt: 0, of }, true)
+  await early.append({ kind: 'part', part: 0 })
+  await early.append({ kind: 'whole', number: 1 })
+  await early.finish()
+  await json('restore', 'early.copy', '--yes')
+  const last = await start('a')
+  for (const id of ids)
+    await t.throwsAsync(async () => last.ref(BasketV1, id).sum(), { code: 'unavailable.no-such-node' } as never)
 })
