@@ -5,7 +5,7 @@ import { type Curve, curvesChart } from './curves.js'
 /** By the name that a schedule's description begins with. */
 const curves: readonly (Pick<Curve, 'name' | 'ink'> & { readonly schedule: string })[] = [
   { name: 'eagerly', ink: 'own', schedule: 'eagerly' },
-  { name: 'gradually, five rehearsals', ink: 'peer', schedule: 'gradually' },
+  { name: 'gradually, several rehearsals', ink: 'peer', schedule: 'gradually' },
   { name: 'in steps', ink: 'bare', schedule: 'steps' },
   { name: 'one replica at a time', ink: 'floor', schedule: 'oneReplicaAtATime' },
 ]

@@ -26,7 +26,7 @@ interface PlanFlags extends GlobalFlags {
   readonly limit: ServiceLimit
   readonly within: number
   readonly seed: number
-  readonly runs: number
+  readonly runs?: number
   readonly seeds?: number
   readonly failures: number
   readonly at?: number
@@ -59,7 +59,11 @@ export function addPlan(upgrade: Command, program: Program): void {
         .argParser(wholeFlag(0, Number.MAX_SAFE_INTEGER))
         .default(1),
     )
-    .addOption(new Option('--runs <number>', 'rehearsals, where schedules draw lots').argParser(wholeFlag(1, runsMax)).default(5))
+    .addOption(
+      new Option('--runs <number>', 'rehearsals, where schedules draw lots: 5, or 3 of 50,000 nodes and more').argParser(
+        wholeFlag(1, runsMax),
+      ),
+    )
     .addOption(
       new Option('--seeds <number>', 'stories that are told for promises, each of the next seed').argParser(
         wholeFlag(1, seedsMax),
@@ -78,13 +82,21 @@ export function addPlan(upgrade: Command, program: Program): void {
 
 async function plan(source: string, flags: PlanFlags): Promise<ExitCode> {
   const { built, upgrade } = await loadUpgrade(source)
-  const { drain, transform, limit, within, seed, runs, seeds: stories = runs, failures, at = Date.now() } = flags
+  const { drain, transform, limit, within, seed, runs, seeds: stories, failures, at = Date.now() } = flags
   const assumed = { drainMs: drain, transformMs: transform, limit, withinMs: within }
   return withOperator(flags, async ({ database }, system, trust) => {
     const { situation, history } = await situationOf(database, system, trust, at)
     const version = situation.manifests.length + 1
     const upgrades = new Map([...(await upgradesAhead(database, situation, history)), [version, upgrade] as const])
-    const found = await planRollout({ situation, draft: built.manifest, upgrades, assumed }, { seed, runs, stories, failures })
+    const found = await planRollout(
+      { situation, draft: built.manifest, upgrades, assumed },
+      {
+        seed,
+        failures,
+        ...(runs !== undefined && { runs }),
+        ...(stories !== undefined && { stories }),
+      },
+    )
     const brought = usesBrought(built.manifest.classUpgrades)
     const neighbours = await findNeighbours(
       brought.map((use) => use.system),

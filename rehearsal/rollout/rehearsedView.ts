@@ -29,6 +29,8 @@ export interface ViewedRehearsal {
   readonly population: AwaitedPopulation
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, string>>
   readonly asked: Set<AssumedAnswer>
+  /** Whether hosts fail, which ends the schedules of their nodes. */
+  readonly canLoseHosts: boolean
   /** A number in [0, 1) for a schedule. */
   draw(): number
   /** The nodes of the services that the node's class declares to call. */
@@ -162,9 +164,9 @@ export class RehearsedSource implements ViewSource {
     return this.rehearsal.draw()
   }
 
-  async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    await this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
-    signal.throwIfAborted()
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    const slept = this.rehearsal.time.sleep(Number.isNaN(ms) ? 0 : ms)
+    return this.rehearsal.canLoseHosts ? slept.then(() => signal.throwIfAborted()) : slept
   }
 
   #note(asked: AssumedAnswer): void {

@@ -81,17 +81,24 @@ export interface PinnedCallers {
 
 export interface Chances {
   readonly seed: number
-  /** Rehearsals, where schedules draw lots. */
-  readonly runs: number
+  /** Rehearsals, where schedules draw lots. Left out: five, or three of a large population. */
+  readonly runs?: number
   /** Stories that are told for promises, and hosts that fail in each. */
   readonly stories?: number
   readonly failures?: number
 }
 
+/** From so many nodes on chance makes less of a difference, and a rehearsal takes seconds. */
+const largePopulation = 50_000
+
+function usualRuns({ situation: { rows } }: Proposal): number {
+  return rows.length < largePopulation ? 5 : 3
+}
+
 /** Throws `upgrade.invalid` if an upgrade server would refuse the upgrade. */
 export async function planRollout(proposal: Proposal, chances: Chances): Promise<RolloutPlan> {
   const { situation, draft, upgrades } = proposal
-  const { seed, runs, stories = runs, failures = 0 } = chances
+  const { seed, runs = usualRuns(proposal), stories = runs, failures = 0 } = chances
   checkInstallable(proposal)
   const version = versionOf(proposal)
   const upgrade = upgrades.get(version)!

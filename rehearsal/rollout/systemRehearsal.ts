@@ -110,6 +110,10 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.#services = this.#path.services()
   }
 
+  get canLoseHosts(): boolean {
+    return this.mishaps !== undefined
+  }
+
   draw(): number {
     this.#lots = 'schedules'
     return this.random.next()
@@ -272,7 +276,8 @@ export class SystemRehearsal implements ViewedRehearsal {
     if (life.isOver) throw lifeOver
     const isAlone = this.nodes.row(nodeId).group === undefined
     if (!isAlone) this.#obstacles.set(nodeId, { kind: 'group', version: target, waitsFor: [] })
-    const failure = isAlone ? ownFailure : await kept(life, this.#groups.signalled(nodeId, target))
+    const failure = isAlone ? ownFailure : await this.#groups.signalled(nodeId, target)
+    if (life.isOver) throw lifeOver
     if (failure !== null) {
       this.#stall(nodeId, target, failure)
       return false
@@ -281,7 +286,8 @@ export class SystemRehearsal implements ViewedRehearsal {
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
     const limit = limitOf(this.proposal.assumed.limit, found?.schedule ?? {})
     const claim = () => this.#permits.claim(service, this.#going(nodeId, target), limit)
-    await kept(life, isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
+    await (isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
+    if (life.isOver) throw lifeOver
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
     await this.#beAway(nodeId, target, life, entry?.newClass ?? className, entry?.newUses)
@@ -298,9 +304,11 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { drainMs, transformMs } = this.proposal.assumed
     const { service } = this.nodes.row(nodeId)
     this.nodes.report(nodeId, { phase: 'draining', target })
-    await kept(life, this.time.sleep(drainMs))
+    await this.time.sleep(drainMs)
+    if (life.isOver) throw lifeOver
     this.nodes.report(nodeId, { phase: 'transforming', target })
-    await kept(life, this.time.sleep(this.mishaps?.transformMs(transformMs) ?? transformMs))
+    await this.time.sleep(this.mishaps?.transformMs(transformMs) ?? transformMs)
+    if (life.isOver) throw lifeOver
     this.nodes.report(nodeId, { phase: 'current', target: null, version: target, className, ...(uses && { uses }) })
     this.#permits.release(service, nodeId)
     if (target === this.#path.goal) this.#arrives.set(nodeId, this.#sinceMs)
@@ -361,11 +369,4 @@ export class SystemRehearsal implements ViewedRehearsal {
   get #sinceMs(): number {
     return this.time.elapsedMs
   }
-}
-
-/** The same, unless the life has ended meanwhile: then nobody goes on. */
-async function kept<T>(life: Life, promise: Promise<T>): Promise<T> {
-  const value = await promise
-  if (life.isOver) throw lifeOver
-  return value
 }

@@ -164,10 +164,12 @@ test('a failed host takes its nodes out of the rollout and back into it, and its
 test('members of a group that lose their host begin again together', async (t) => {
   const rows = ids(4, 'g').flatMap((id) => [row(`${id}s`, { group: id, hostId: id }), till(`${id}t`, { group: id, hostId: id })])
   const upgrade = upgradeOf([shops(gradually({ every: '20s', probability: 0.3 })), tills(eagerly())])
-  for (let seed = 1; seed <= 30; seed++) {
-    const { rollout, lines } = await playStory(proposal(upgrade, rows), { seed, failures: 2, horizonMs: 60_000 })
+  for (let seed = 1; seed <= 60; seed++) {
+    const { rollout, lines } = await playStory(proposal(upgrade, rows), { seed, failures: 3, horizonMs: 60_000 })
     const isLost = lines.some(([, what]) => what.includes('fails for good'))
     const arrived = new Map(rollout.outcomes.map(({ nodeId, arrivesMs }) => [nodeId, arrivesMs]))
+    const goes = new Map(rollout.outcomes.map(({ nodeId, goesMs }) => [nodeId, goesMs]))
+    for (const id of ids(4, 'g')) t.is(goes.get(`${id}s`), goes.get(`${id}t`), `seed ${seed}: ${id} goes together`)
     for (const id of ids(4, 'g')) t.is(arrived.get(`${id}s`) === null, arrived.get(`${id}t`) === null, `seed ${seed}: ${id}`)
     if (!isLost)
       t.true(

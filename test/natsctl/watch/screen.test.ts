@@ -176,6 +176,31 @@ test('steps show where the rollout is, and gates what they have heeded', (t) => 
   t.true(lines.includes('gate has heeded 1 trouble: p13 stalled'))
 })
 
+test('promises stand below the gate, and the one that is at stake says why', (t) => {
+  const promises = [
+    { kind: 'keeps', service: 'pages', serving: 39, of: null },
+    { kind: 'within', ms: 3_600_000_000 },
+  ] as const
+  const promised = manifest({
+    format: 4,
+    identity: null,
+    until: {},
+    need: null,
+    release: '0.2.0',
+    level: null,
+    promises,
+  } as never)
+  const rows = fortyNodes().map(({ nodeId }, i) => row(nodeId, i < 1 ? { alive: false } : {}))
+  const { lines } = drawScreen(content({ rows, manifest: promised }), plain(160, 30))
+  t.true(lines.includes('promise: done within 1000h: holds'), lines.join('\n'))
+  const text =
+    'keeps 39 nodes of pages serving: 39 of 40 nodes of pages serve, p01 not serving otherwise, and the next that goes leaves 38; 39'
+  t.true(
+    lines.some((line) => line.startsWith(`promise at stake: ${text}`)),
+    lines.join('\n'),
+  )
+})
+
 test('a system without nodes, and one without upgrades, are shown as such', (t) => {
   t.regex(drawScreen(content({ rows: [] }), plain(80, 10)).lines.at(-1)!, /no nodes$/)
   const { lines } = drawScreen(content({ rows: [row('a')], newest: 0 }), plain(80, 10))
