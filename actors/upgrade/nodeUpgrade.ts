@@ -17,6 +17,7 @@ import { sleep, within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
+import { promiseAtRisk } from './promiseCheck.js'
 import { nodeSource } from './schedulingView.js'
 import { UpgradeAdmission } from './upgradeAdmission.js'
 import { classUpgradeOf, learn, type UpgradingNode, undoesFor } from './upgradingNode.js'
@@ -41,7 +42,7 @@ export class NodeUpgrade {
     protected readonly target: Version,
     shared?: SharedMoments,
   ) {
-    this.admission = new UpgradeAdmission(node, target)
+    this.admission = new UpgradeAdmission(node, target, (signal) => promiseAtRisk(node, target, signal))
     this.change = new ObjectChange(node, target, this.admission, shared)
   }
 

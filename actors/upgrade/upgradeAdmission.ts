@@ -42,6 +42,8 @@ export class UpgradeAdmission {
   constructor(
     private readonly node: AdmittedNode,
     private readonly target: Version,
+    /** Why its going would break a promise of the upgrade, if it would. */
+    private readonly promiseAtRisk: (signal: AbortSignal) => Promise<string | undefined> = async () => undefined,
   ) {}
 
   /** Resolves once the node holds both. Rejects when `signal` is aborted, holding neither. */
@@ -81,6 +83,13 @@ export class UpgradeAdmission {
   async attempt(own: LimitedSchedule, signal: AbortSignal): Promise<boolean> {
     const { node } = this
     const { settings, history } = node.services
+    const promise = await this.promiseAtRisk(signal)
+    if (promise !== undefined) {
+      signal.throwIfAborted()
+      this.tellWaiting(`the promise of the upgrade: ${promise}`)
+      this.#holdBack()
+      return false
+    }
     let answer: PermitAnswer
     try {
       answer = await node.permit.claim(this.target, history.takesBack(this.target), limitOf(settings.limit, own))
@@ -100,13 +109,14 @@ export class UpgradeAdmission {
     this.tellWaiting(waitsFor(answer, node.recordStore.record.service))
     // A limit holds all alike; what an operator asks of this node, or of its version, holds
     // nobody behind it.
-    if ('control' in answer) {
-      this.#leaveQueue()
-      // Nor does a permit that it had before it came back: the next who ask for one stand in
-      // its place in the queue.
-      node.permit.release()
-    }
+    if ('control' in answer) this.#holdBack()
     return false
+  }
+
+  /** Nor does a permit that it had before it came back: the next who ask for one stand in its place. */
+  #holdBack(): void {
+    this.#leaveQueue()
+    this.node.permit.release()
   }
 
   /** Nobody waits for the permit any more. At once: the next upgrade may be about to claim. */

@@ -55,10 +55,22 @@ export function promiseTroubles(rows: readonly NodeRow[], rollout: PromisedRollo
 function troubleOf(set: PromisedSet, sets: PromisedSets, rows: ReadonlyMap<string, NodeRow>): PromiseTrouble | undefined {
   const isBroken = missingOf(set) > 0
   if (!isBroken && !isAboutToBreak(set)) return undefined
+  return { ...describedSet(set, sets, rows), isBroken }
+}
+
+/**
+ * The trouble that a node of this set would be in, or is. Its key is that of the nodes that are missing: an
+ * operator who has seen it before the next one goes has seen it.
+ */
+export function describedSet(
+  set: PromisedSet,
+  sets: PromisedSets,
+  rows: ReadonlyMap<string, NodeRow>,
+): Pick<PromiseTrouble, 'key' | 'what'> {
   const missing = set.nodes.filter((nodeId) => sets.progress(nodeId) === 'gone')
   const since = missing.map((nodeId) => `${nodeId} ${rows.get(nodeId)?.since ?? ''}`)
-  const key = `promise ${promiseText(set.promise)} ${set.name} ${isBroken ? 'broken' : 'next'} ${since.join(' ')}`
-  return { key: key.slice(0, keyLengthMax), what: setTroubleText(set, missing), isBroken }
+  const key = `promise ${promiseText(set.promise)} ${set.name} ${since.join(' ')}`
+  return { key: key.slice(0, keyLengthMax), what: setTroubleText(set, missing) }
 }
 
 const keyLengthMax = 512

@@ -58,6 +58,11 @@ export class PromisedSets {
     return this.#progress.get(nodeId) ?? 'gone'
   }
 
+  /** Those that the node is in. */
+  of(nodeId: string): readonly PromisedSet[] {
+    return this.#byNode.get(nodeId) ?? []
+  }
+
   /** Takes how far a node is now. Returns the sets that it is in, if it is another. */
   count(nodeId: string, progress: Progress): readonly PromisedSet[] {
     const before = this.progress(nodeId)
@@ -75,6 +80,11 @@ export class PromisedSets {
 /** K1. How many nodes of the set are missing; 0 while the promise holds. */
 export function missingOf({ needed, counts }: PromisedSet): number {
   return counts.away === 0 ? 0 : Math.max(0, needed - counts.waits - counts.done)
+}
+
+/** Whether the promise is broken when one more node of the set goes now, while others are away or gone. */
+export function isBrokenByNext({ needed, counts }: PromisedSet): boolean {
+  return counts.waits + counts.done - 1 < needed
 }
 
 /** K2. */

@@ -11,7 +11,14 @@ import { defaultSettings } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
-import { isAboutToBreak, missingOf, type PromisedSet, PromisedSets, progressOf } from '../../core/schedules/promisedSets.js'
+import {
+  isAboutToBreak,
+  isBrokenByNext,
+  missingOf,
+  type PromisedSet,
+  PromisedSets,
+  progressOf,
+} from '../../core/schedules/promisedSets.js'
 import { setTroubleText } from '../../core/schedules/promiseTroubles.js'
 import { promiseText } from '../../core/schedules/rolloutPromise.js'
 import { mayGo } from '../../core/upgrade/promisedRollout.js'
@@ -30,6 +37,8 @@ const lostOneOf = 3
 /** One of so many rollouts is paused by an operator, for so long at most. */
 const pausedOneOf = 4
 const pauseMsMax = 600_000
+/** Until a host has read that a node of another host has gone, at most. */
+const rowLateMs = 2 * defaultSettings.populationMs
 /** A story has more lines in a long rollout: the newest are kept. */
 export const storyLinesMax = 200
 
@@ -73,6 +82,8 @@ class StoryMishaps implements Mishaps {
   readonly #sets: PromisedSets
   /** As the rows say it, which an upgrade server judges by. */
   readonly #seen: PromisedSets
+  /** As the hosts of waiting nodes see it. */
+  readonly #near: PromisedSets
   readonly #promised: ReadonlySet<string>
   #rehearsal: SystemRehearsal | undefined
   #returning = 0
@@ -81,6 +92,8 @@ class StoryMishaps implements Mishaps {
   #isGuarding = false
   /** Sets for which an upgrade server would pause the rollout. */
   readonly #troubled = new Set<PromisedSet>()
+  /** Nodes whose going would break a promise, until something of their set changes. */
+  readonly #waiting = new Map<PromisedSet, (() => void)[]>()
 
   constructor(
     private readonly proposal: Proposal,
@@ -90,8 +103,12 @@ class StoryMishaps implements Mishaps {
     this.#random = seededRandom(story.seed + 1_000_003)
     this.#sets = new PromisedSets(this.#promises, nodesOf(rows), this.#version)
     this.#seen = new PromisedSets(this.#promises, nodesOf(rows), this.#version)
+    this.#near = new PromisedSets(this.#promises, nodesOf(rows), this.#version)
     this.#promised = new Set(this.#sets.all.flatMap(({ nodes }) => nodes))
-    for (const row of nodesOf(rows)) this.#seen.count(row.nodeId, this.#seenProgress(row))
+    for (const row of nodesOf(rows)) {
+      this.#seen.count(row.nodeId, this.#seenProgress(row))
+      this.#near.count(row.nodeId, this.#seenProgress(row))
+    }
     for (const set of this.#seen.all) if (isInTrouble(set)) this.#troubled.add(set)
   }
 
@@ -114,8 +131,36 @@ class StoryMishaps implements Mishaps {
       if (isInTrouble(set)) this.#troubled.add(set)
       else this.#troubled.delete(set)
     }
+    this.#seeLater(after)
     this.#count(after)
     this.#guardIfNeeded()
+  }
+
+  promiseHolds(nodeId: string): Promise<void> | undefined {
+    const set = this.#near.of(nodeId).find(isBrokenByNext)
+    if (set === undefined) return undefined
+    return new Promise((resolve) => {
+      const { time } = this.#rehearsal!
+      const looks = this.#waiting.get(set) ?? []
+      this.#waiting.set(set, looks)
+      looks.push(() => time.after(defaultSettings.slotPauseMs * (1 + this.#random.next()), resolve))
+    })
+  }
+
+  /**
+   * A host reads the rows now and then: it sees late that a node has gone, and two may go at once. It sees a
+   * death no later than its schedules do.
+   */
+  #seeLater({ nodeId }: NodeRow): void {
+    const { time, nodes } = this.#rehearsal!
+    const see = () => {
+      for (const set of this.#near.count(nodeId, this.#seenProgress(nodes.row(nodeId)))) {
+        for (const look of this.#waiting.get(set) ?? []) look()
+        this.#waiting.delete(set)
+      }
+    }
+    if (this.#seenProgress(nodes.row(nodeId)) === 'away') time.after(rowLateMs * (0.5 + this.#random.next() / 2), see)
+    else see()
   }
 
   transformMs(assumedMs: number): number {
@@ -196,7 +241,7 @@ class StoryMishaps implements Mishaps {
     const before = this.#sets.progress(row.nodeId)
     const sets = this.#sets.count(row.nodeId, progress)
     if (sets.length === 0) return
-    if (progress === 'away') this.#say(`${row.nodeId} goes`)
+    if (progress === 'away') this.#say(`${row.nodeId} ${before === 'gone' ? 'goes on with its upgrade' : 'goes'}`)
     else if (before === 'away' && progress === 'done') this.#say(`${row.nodeId} serves at version ${this.#version}`)
     for (const set of sets) this.#judge(set)
   }

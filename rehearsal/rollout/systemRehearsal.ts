@@ -15,7 +15,7 @@ import { notServing } from '../../core/base/phases.js'
 import { type Control, type Going, isToldToGo } from '../../core/control/control.js'
 import { clientService, type NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
-import { limitOf } from '../../core/schedules/serviceLimit.js'
+import { limitOf, type ServiceLimit } from '../../core/schedules/serviceLimit.js'
 import { judge } from '../../core/upgrade/healthGate.js'
 import type { ClassUpgradeEntry } from '../../core/upgrade/manifest.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
@@ -49,6 +49,8 @@ export interface Mishaps {
   changed(after: NodeRow): void
   /** How long this node's transform takes, this time. */
   transformMs(assumedMs: number): number
+  /** Resolves when the node's going breaks no promise, as far as rows tell; undefined: now. */
+  promiseHolds(nodeId: string): Promise<void> | undefined
   /** Whether a host that is down comes back yet. */
   isBusy(): boolean
 }
@@ -285,13 +287,26 @@ export class SystemRehearsal implements ViewedRehearsal {
     const { service, className } = this.nodes.row(nodeId)
     this.#obstacles.set(nodeId, { kind: 'slot', version: target, heldBy: [] })
     const limit = limitOf(this.proposal.assumed.limit, found?.schedule ?? {})
-    const claim = () => this.#permits.claim(service, this.#going(nodeId, target), limit)
+    const claim = () => this.#claim(service, this.#going(nodeId, target), limit, life)
     await (isAlone ? claim() : this.#groups.claimed(nodeId, target, claim))
     if (life.isOver) throw lifeOver
     this.#obstacles.delete(nodeId)
     if (target === this.#path.goal) this.#goes.set(nodeId, this.#sinceMs)
     await this.#beAway(nodeId, target, life, entry?.newClass ?? className, entry?.newUses)
     return true
+  }
+
+  /** As at work, a node looks whether its going breaks a promise just before it has its permit. */
+  async #claim(service: string, going: Going, limit: ServiceLimit, life: Life): Promise<void> {
+    for (;;) {
+      await this.#permits.claim(service, going, limit)
+      if (this.mishaps === undefined || life.isOver) return
+      const holds = this.mishaps.promiseHolds(going.nodeId)
+      if (holds === undefined || isToldToGo(this.proposal.situation.controls, going.nodeId, going.version)) return
+      this.#permits.release(service, going.nodeId)
+      await holds
+      if (life.isOver) return
+    }
   }
 
   /** It is on its way already, and has its permit. */
