@@ -181,6 +181,7 @@ test('a plan as JSON, of an upgrade file, without an upgrade server', async (t) 
     seed: 1,
     runs: 1,
     lots: 'slots',
+    meant: [],
     mostAway: 2,
     neighbours: [],
     undoable: false,
