@@ -24,7 +24,8 @@ export class SourceLines {
     const [old, next] = [this.#nameOf(oldClass), this.#nameOf(newClass)]
     const { part, method, how } = blame
     if (part === 'object') return this.#inClass(blame.className, method)
-    if (part === 'transform') return this.#inCall('upgradeClass', { oldClass: old, newClass: next }, /\btransform\b/)
+    if (part === 'transform' || part === 'inverse')
+      return this.#inCall('upgradeClass', { oldClass: old, newClass: next }, new RegExp(`\\b${part}\\b`))
     const [simulates, over] = part === 'futureSO' ? [next, old] : [old, next]
     if (how === 'notNeeded') return this.#inCall('upgradeClass', { oldClass: old, newClass: next }, new RegExp(`\\b${part}\\b`))
     const named = new RegExp(

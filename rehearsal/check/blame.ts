@@ -4,12 +4,12 @@ import { isSO, none } from '../../core/model/simulation.js'
 import type { Member } from './cast.js'
 
 /**
- * A part of the class upgrade to `version`. `object`: a class itself; `notNeeded` and `delegates`: the next
- * object answers as it is.
+ * A part of the class upgrade to `version`; `inverse` is its way back. `object`: a class itself; `notNeeded`
+ * and `delegates`: the next object answers as it is.
  */
 export interface Blame {
   readonly version: Version
-  readonly part: 'futureSO' | 'pastSO' | 'transform' | 'object'
+  readonly part: 'futureSO' | 'pastSO' | 'transform' | 'inverse' | 'object'
   /** The class that the SO simulates, that the transform makes, or whose method it is. */
   readonly className: string
   readonly method: string | null
@@ -52,6 +52,7 @@ function partName(part: Exclude<Blame['part'], 'object'>): string {
     case 'pastSO':
       return 'past-SO'
     case 'transform':
-      return 'transform'
+    case 'inverse':
+      return part
   }
 }

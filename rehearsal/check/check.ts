@@ -17,6 +17,8 @@ import { ownChance } from './ownChance.js'
 import { type ClosablePlayer, OwnStages, SharedStages } from './players.js'
 import { Search } from './search.js'
 import type { Parameters } from './shapes.js'
+import { Stage } from './stage.js'
+import { ThereAndBack, type ThereAndBackOptions } from './thereAndBack.js'
 
 /** The source of an upgrade, as `readUpgrades` of `theseus-actors/build` reads it with the compiler. */
 export interface UpgradeSource {
@@ -72,7 +74,11 @@ export async function check(upgrades: Checked | readonly Checked[], given: Check
     const histories = options.histories ?? (player instanceof SharedStages ? historiesAlone : historiesTogether)
     const lineOf = options.source?.lineOf ?? (() => null)
     const search = new Search(player, { histories, seed, withinMs, findingsMax, without, lineOf })
-    const report = await search.run()
+    const untilMs = performance.now() + withinMs
+    const found = await search.run()
+    const back =
+      found.holds && hasInverse(chain) ? await thereAndBack(player, options, { histories, seed, untilMs, lineOf }) : undefined
+    const report = back === undefined || without.includes(back.kind) ? found : { ...found, holds: false, findings: [back] }
     const untried = [...cast.members.values()].flatMap((member) => untriedOf(member, player!.sources))
     const whole = { ...report, untried: uniqueBy(untried, ({ className, method }) => `${className}.${method}`) }
     return { ...whole, text: reportText(whole) }
@@ -146,6 +152,39 @@ async function withAllNodes(
     found = new OwnStages(sourcesOf(new Cast(whole, chain)), open)
   }
   return found
+}
+
+function hasInverse(chain: readonly Upgrade[]): boolean {
+  return chain.at(-1)!.classUpgrades.every(({ inverse }) => inverse !== null)
+}
+
+/** An undo is made for a whole system: so many histories share one. */
+const undoneTogether = 8
+const shareOfUndos = 0.1
+
+async function thereAndBack(
+  player: ClosablePlayer,
+  { neighbours }: CheckOptions,
+  { histories, ...more }: Pick<ThereAndBackOptions, 'histories' | 'seed' | 'untilMs' | 'lineOf'>,
+) {
+  const { sources } = player
+  const { cast } = sources
+  const opened: NeighbourSystems[] = []
+  const open = async (seed: number, prefixes: readonly string[]) => {
+    if (neighbours !== undefined) opened.push(await NeighbourSystems.start(neighbours))
+    const nodes = prefixes.flatMap((prefix) =>
+      Object.entries(cast.nodes).map(([nodeId, definition]) => [prefix + nodeId, definition]),
+    )
+    const last = opened.at(-1)
+    const stage = { upgrades: cast.upgrades, seed, facts: cast.facts, ...(last === undefined ? {} : { neighbours: last }) }
+    return Stage.open(stage, Object.fromEntries(nodes))
+  }
+  const atOnce = player instanceof SharedStages ? undoneTogether : 1
+  try {
+    return await new ThereAndBack(sources, { ...more, histories: Math.ceil(histories * shareOfUndos), open, atOnce }).find()
+  } finally {
+    for (const each of opened) await each.stop()
+  }
 }
 
 function parametersFrom({ source }: CheckOptions, classes: ReadonlySet<NodeClass>): ParametersOf {

@@ -95,7 +95,7 @@ export class Stage {
       trust: 'nobody' as const,
       clock,
     }
-    const server = await startUpgradeServer({ system, ...ways })
+    const server = await startUpgradeServer({ system, ...ways, ...options.neighbours?.option })
     this.#ends.push(() => server.stop())
     const repository = memoryRepository()
     const state = memoryStore({ turn: (action) => this.clock.turn(action) })
@@ -169,6 +169,21 @@ export class Stage {
         : String(error)
       const inner = message.replace(/^\w+: (?:[\w-]+\.[\w-]+: )?/, '')
       return { is: 'threw', code: 'upgrade', name: this.#thrown.nameOf(inner), message }
+    }
+  }
+
+  /** Undoes the newest upgrade: nodes go back, or on, without being told to. */
+  async undo(): Promise<void> {
+    await this.#host.operator.undo()
+  }
+
+  /** Undefined once the node serves at `version`; else why it does not get there. */
+  async reached(nodeId: string, version: Version): Promise<Outcome | undefined> {
+    try {
+      await this.#node(nodeId).handle.reached(version)
+      return undefined
+    } catch (error) {
+      return outcomeOf(error, (message) => this.#thrown.nameOf(message))
     }
   }
 

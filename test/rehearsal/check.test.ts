@@ -435,3 +435,23 @@ test.serial('a refusal that has to be, and one from case to case, get no hint', 
   const { default: cache } = await import('../../samples/03-archive-cache/upgrades/1-cache.js')
   t.deepEqual(await codesOf(t, cache), [])
 })
+
+const inverse = {
+  transform: ({ items }: { items: string[] }) => ({ items }),
+  future: ({ notes }: Notes) => ({ notes }),
+}
+
+test.serial('a way back that keeps all is found right, wherever the call is made', async (t) => {
+  const report = await check(sets({ inverse }), { histories: 160 })
+  t.true(report.holds, report.text)
+})
+
+test.serial('an inverse that forgets what was written between the flip and the undo is found', async (t) => {
+  const forgetting = { ...inverse, transform: () => ({ items: [] }) }
+  await finds(t, sets({ inverse: forgetting }), 'forgotten state', 'inverse', { histories: 160 })
+})
+
+test.serial('an inverse without what only the new version knows is found', async (t) => {
+  const forgetting = { ...inverse, future: () => ({ notes: {} }) }
+  await finds(t, sets({ inverse: forgetting }), 'forgotten state', 'inverse', { histories: 160 })
+})
