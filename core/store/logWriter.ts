@@ -2,9 +2,10 @@
  * Writes the entries of one chain to a log, in order, several at once.
  *
  * H2. A commit counts when its append is acknowledged.
- * H3. An append whose end is unknown is repeated unchanged until it is acknowledged or refused. If it
- *     conflicts, the entry behind its predecessor is read: its own means that it counts, another's that the
- *     log has another writer, none that it is to be repeated. The absence of an entry decides nothing.
+ * H3. An append whose end is unknown is repeated unchanged until it is acknowledged. If a copy conflicts, or is
+ *     refused, the entry behind its predecessor is read: its own means that it counts, another's that the log
+ *     has another writer, none that it is to be repeated. The absence of an entry decides nothing, and the
+ *     refusal of one copy tells nothing of those before it.
  * J2. If an entry is refused, so is everything behind it: it may have seen what is lost.
  */
 import { Fault, isFault, toFault } from '../base/fault.js'
@@ -65,6 +66,8 @@ interface Item {
   /** The log's answer. It is judged when everything before the entry counts. */
   said: Appended | undefined
   isRunning: boolean
+  /** Of an earlier copy nobody knows the end: it may be there, or may still arrive. */
+  isUncertain: boolean
 }
 
 export class LogWriter {
@@ -153,7 +156,15 @@ export class LogWriter {
     entries.forEach((entry, i) => {
       const after = this.#made.position
       this.#made = { position: after + 1, end: entry.end }
-      const item: Item = { entry, after, request, isLast: i === entries.length - 1, said: undefined, isRunning: false }
+      const item: Item = {
+        entry,
+        after,
+        request,
+        isLast: i === entries.length - 1,
+        said: undefined,
+        isRunning: false,
+        isUncertain: false,
+      }
       this.#inFlight.push(item)
       this.#inFlightBytes += entry.bytes.length
       this.#send(item)
@@ -183,14 +194,16 @@ export class LogWriter {
           this.#count(head)
           break
         case 'unknown':
+          head.isUncertain = true
           this.#repeat(head)
           return
         case 'conflict':
-          head.said = undefined
           void this.#look(head)
           return
         case 'refused':
-          this.#fail(said.fault)
+          // A commit that is told to have left no trace must be nowhere later.
+          if (head.isUncertain) void this.#look(head)
+          else this.#fail(said.fault)
           return
       }
     }
@@ -228,6 +241,7 @@ export class LogWriter {
 
   /** The log did not end where the entry belongs: is it there already (H3)? */
   async #look(head: Item): Promise<void> {
+    head.said = undefined
     const found = await this.#entryBehind(head.after).catch(unread)
     if (this.#inFlight[0] !== head || this.#ended !== undefined) return
     if (found === undefined || found === 'nobody answers') return this.#repeat(head)

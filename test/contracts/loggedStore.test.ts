@@ -130,6 +130,26 @@ test('H3: an append without an answer is repeated until it is known to count, an
   t.is(all(store).length, 4)
 })
 
+test('H3: a copy that is refused tells nothing of those before it', async (t) => {
+  const disk = diskWith({ ...lazy, repeatMsMax: 2 })
+  const store = await opened(t, disk)
+  const fates = ['lose-answer', 'full', 'lose', 'full', 'full', 'deliver', 'full'] as const
+  let appends = 0
+  disk.log.fate = () => fates[appends++] ?? 'deliver'
+  // It is there already.
+  await store.commit([['a', bytes('1')]])
+  t.is(appends, 2)
+  // It is not, which nobody can know: it goes on until it is.
+  await store.commit([['b', bytes('1')]])
+  t.is(appends, 6)
+  // Nothing else was sent for its place.
+  await refusalOf(t, store.commit([['c', bytes('1')]]))
+  t.deepEqual(all(store), [
+    ['a', '1'],
+    ['b', '1'],
+  ])
+})
+
 test('H3: what a stale reader does not see decides nothing', async (t) => {
   const disk = diskWith({ ...lazy, repeatMsMax: 2 })
   const store = await opened(t, disk)

@@ -53,6 +53,18 @@ test.serial('every dimension that is asked for is gone through, and every story 
   ])
     t.regex(stories, part)
   t.regex(stories, /h\d may not listen for calls of its nodes for \d+ ms/)
+  const sharded = Array.from({ length: 2_000 }, (_, i) => planOf(i + 1)).filter(({ shards }) => shards !== undefined)
+  const shardStories = sharded.map(storyOf).join('\n')
+  for (const part of [
+    /ledger has \d shards/,
+    /h\d is killed in \d+ ms, for \d+ ms, and comes back without its copies of shards/,
+    /and comes back with its copies of shards as they are now/,
+    /h\d does not reach the logs of shards for \d+ ms/,
+    /nobody reaches the logs of shards/,
+    /the logs of shards are flaky, and full/,
+    /h\d is killed, appended, number \d+/,
+  ])
+    t.regex(shardStories, part)
   t.throws(() => dimensionsOf('stops,nothing'), { message: /there is no dimension nothing: use stops/ })
 })
 
