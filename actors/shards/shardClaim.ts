@@ -10,7 +10,7 @@ import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import { nextEntry } from '../../core/model/logChain.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
-import type { Random } from '../../core/ports/random.js'
+import { type Random, randomName } from '../../core/ports/random.js'
 import type { LogMark } from '../../core/store/logCache.js'
 import { LogWriter, type Moment } from '../../core/store/logWriter.js'
 import { sleep } from '../base/timeouts.js'
@@ -167,8 +167,9 @@ export class ShardClaim {
 
   async #claim(): Promise<Claimed | undefined> {
     const { clock, settings } = this.services
-    // Each try is another one: the lease of an older one, which was given up and accepted, runs since then.
-    const owner = `${this.claimer.owner}/${++this.#tries}`
+    // Each try is another one, also where this host begins anew to claim the shard: the lease of an older one,
+    // which was given up and accepted, runs since then.
+    const owner = `${this.claimer.owner}/${++this.#tries}-${randomName(this.services.random)}`
     const sent = { ms: clock.monotonicMs(), wallMs: clock.now() }
     const { end } = this.#tail
     const isTakeOver = end.kind !== undefined && end.kind !== 'release'

@@ -354,19 +354,17 @@ test('H1: an entry of a server that accepted two at one place does not count, an
   )
 })
 
-test('a claim that was given up, and was accepted late, is not taken for a later try’s: its lease has begun long ago', async (t) => {
+test('a claim whose first copy was long on its way: its lease has begun with that', async (t) => {
   const { clock, host, shard } = world(t)
   const sent: number[] = []
   shard.log.fate = () => {
     sent.push(clock.now())
-    // The first copy is on its way for long; those after it are refused.
-    if (sent.length === 1) return { arrivesAfterMs: 5_000 }
-    return clock.now() - sent[0]! < 6_000 ? 'full' : 'deliver'
+    // Those after it are refused.
+    return sent.length === 1 ? { arrivesAfterMs: 5_000 } : 'full'
   }
-  shard.log.view = () => (shard.log.last === 1 && clock.now() - sent[0]! < 9_000 ? { staleBy: 1 } : 'all')
   const a = await host('a').own()
-  t.is(a!.term, 2)
-  t.true(a!.lease.agedMs < 1_000)
+  t.is(a!.term, 1)
+  t.true(a!.lease.agedMs >= 5_000)
 })
 
 test('the same for a beat: the lease runs from its first copy', async (t) => {
@@ -379,7 +377,6 @@ test('the same for a beat: the lease runs from its first copy', async (t) => {
   }
   await until(() => sent.length >= 3, 'a third copy')
   await clock.passes(1)
-  t.true(sent[2]! - sent[0]! > 100)
   t.true(a!.lease.agedMs >= clock.now() - sent[0]! - 5, `${a!.lease.agedMs}, sent ${clock.now() - sent[0]!} ms ago`)
 })
 

@@ -1,8 +1,11 @@
 /** A shard has one voice (C14). */
 import test from 'ava'
+import { ShardClaim } from '../../actors/shards/shardClaim.js'
 import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
+import { seededRandom } from '../../transports/seededRandom.js'
+import { until } from '../support/eventually.js'
 import { VirtualClock } from '../support/virtualClock.js'
-import { Contender } from './shardsFixture.js'
+import { Contender, shardSettings } from './shardsFixture.js'
 
 test('C14: a shard is not given away while its owner may still speak', async (t) => {
   const clock = new VirtualClock()
@@ -20,4 +23,26 @@ test('C14: a shard is not given away while its owner may still speak', async (t)
     message: 'C14: a shard is given away while its owner may still speak',
   })
   t.is(logs.shard('pages', 0).log.last, last)
+})
+
+test('a claim that was given up, and is accepted late, is not taken for a later one of the same host', async (t) => {
+  const clock = new VirtualClock()
+  t.teardown(() => clock.stop())
+  const logs = memoryShardLogs({ clock, durability: 'replicated' })
+  const claims: string[] = []
+  logs.shard('pages', 0).log.fate = ({ bytes }) => {
+    claims.push(Buffer.from(bytes).toString('hex'))
+    return 'lose'
+  }
+  const log = await logs.client('a').open('pages', 0)
+  const claimer = { owner: 'a-1', hostId: 'a', isWanted: () => true, hasEnded: () => false }
+  const services = { clock, random: seededRandom(1), observe: () => {}, settings: shardSettings }
+  for (const before of [0, 1]) {
+    const claim = new ShardClaim(log, 'shard 0 of pages', claimer, undefined, services)
+    const claimed = claim.run()
+    await until(() => claims.length > before, 'it claims')
+    claim.stop()
+    t.is(await claimed, undefined)
+  }
+  t.not(claims[0], claims.at(-1))
 })
