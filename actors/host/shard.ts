@@ -160,6 +160,10 @@ export class Shard {
     return this.services.journal.get(keys.record(nodeId)) !== undefined
   }
 
+  #isBegun(nodeId: string): boolean {
+    return this.services.journal.get(keys.birth(nodeId)) !== undefined
+  }
+
   #refuse(nodeId: string, message: Message, fault: Fault): void {
     const { outbox, observe, history, transport } = this.services
     const { replyTo, payload, subject } = message
@@ -188,7 +192,9 @@ export class Shard {
       const { starting } = this.nodes
       const node = await starting.run(nodeId, async (start) => {
         await start.unlessStopped(this.#knowVersionsOf(nodeId))
-        if (!this.#exists(nodeId)) await start.unlessStopped(this.#births.check(nodeId, arrived[0]!.message))
+        // A birth that was begun was looked at before.
+        if (!this.#exists(nodeId) && !this.#isBegun(nodeId))
+          await start.unlessStopped(this.#births.check(nodeId, arrived[0]!.message))
         return startNode(this.services, this.definition, nodeId, start)
       })
       await this.nodes.begin([node], async () => {})
@@ -215,7 +221,7 @@ export class Shard {
         cause,
       })
       this.#fail(nodeId, fault)
-      if (this.services.journal.get(keys.birth(nodeId)) !== undefined) this.#sleepers.wakeLater()
+      if (this.#isBegun(nodeId)) this.#sleepers.wakeLater()
       for (const { message } of this.#leave(turning)) this.#refuse(nodeId, message, fault)
       this.services.observe({ type: 'nodeFailed', nodeId, error })
       return undefined

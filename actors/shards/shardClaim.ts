@@ -167,8 +167,8 @@ export class ShardClaim {
 
   async #claim(): Promise<Claimed | undefined> {
     const { clock, settings } = this.services
-    // Each try is another one, also where this host begins anew to claim the shard: the lease of an older one,
-    // which was given up and accepted, runs since then.
+    // Each try is another one, also where this host begins to claim the shard anew. The lease of an older
+    // one, which was given up and accepted, runs since then.
     const owner = `${this.claimer.owner}/${++this.#tries}-${randomName(this.services.random)}`
     const sent = { ms: clock.monotonicMs(), wallMs: clock.now() }
     const { end } = this.#tail

@@ -2,10 +2,10 @@
  * Writes the entries of one chain to a log, in order, several at once.
  *
  * H2. A commit counts when its append is acknowledged.
- * H3. An append whose end is unknown is repeated unchanged until it is acknowledged. If a copy conflicts, or is
- *     refused, the entry behind its predecessor is read: its own means that it counts, another's that the log
- *     has another writer, none that it is to be repeated. The absence of an entry decides nothing, and the
- *     refusal of one copy tells nothing of those before it.
+ * H3. An append whose end is unknown is repeated unchanged until it is acknowledged. If a copy conflicts, or
+ *     is refused, the entry behind its predecessor is read: its own means that it counts, another's that the
+ *     log has another writer, none that it is to be repeated. The absence of an entry decides nothing, and
+ *     the refusal of one copy tells nothing of those before it.
  * J2. If an entry is refused, so is everything behind it: it may have seen what is lost.
  */
 import { Fault, isFault, toFault } from '../base/fault.js'
