@@ -1,5 +1,7 @@
 /** A check as SARIF 2.1.0: what code scanning shows beside the lines of a change. */
+
 import type { CheckReport, Finding, NeedlessRefusal } from 'theseus-actors/rehearsal'
+import type { ContractChange } from './contracts.js'
 
 const kinds: Readonly<Record<Finding['kind'], string>> = {
   'faked success': 'A simulation object says that a call is done, and no version sees it.',
@@ -12,7 +14,7 @@ const kinds: Readonly<Record<Finding['kind'], string>> = {
   throws: 'An error that nobody throws on purpose.',
 }
 
-export function sarifOf({ findings, hints }: CheckReport) {
+export function sarifOf({ findings, hints }: CheckReport, contracts: readonly ContractChange[]) {
   const rules = Object.entries(kinds).map(([kind, text]) => ({ id: idOf(kind), shortDescription: { text } }))
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
@@ -25,10 +27,15 @@ export function sarifOf({ findings, hints }: CheckReport) {
             rules: [
               ...rules,
               { id: idOf('needless refusal'), shortDescription: { text: 'A call is refused that could be carried out.' } },
+              { id: idOf('broken contract'), shortDescription: { text: 'A class changes that nodes have already.' } },
             ],
           },
         },
-        results: [...findings.map(findingResult), ...hints.map(hintResult)],
+        results: [
+          ...findings.map(findingResult),
+          ...hints.map(hintResult),
+          ...contracts.filter(({ isAccounted }) => !isAccounted).map(contractResult),
+        ],
       },
     ],
   }
@@ -43,6 +50,10 @@ function findingResult({ kind, line, because, transcript, blame }: Finding) {
 function hintResult({ line, code, method }: NeedlessRefusal) {
   const text = `needless refusal: ${method} could be carried out:\n${code}`
   return { ruleId: idOf('needless refusal'), level: 'note', message: { text }, ...placeOf(line) }
+}
+
+function contractResult({ of, change }: ContractChange) {
+  return { ruleId: idOf('broken contract'), level: 'error', message: { text: `broken contract: ${of}: ${change}` } }
 }
 
 function placeOf(line: Finding['line']) {

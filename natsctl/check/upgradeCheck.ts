@@ -2,21 +2,25 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { isFault } from 'theseus-actors'
 import type { CheckReport } from 'theseus-actors/rehearsal'
+import type { ReadUpgrades } from '../build/readUpgrades.js'
 import { durationFlag, type GlobalFlags } from '../context/flags.js'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { writeAtomically } from '../output/atomicFile.js'
-import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { restrictForms, show } from '../output/forms.js'
 import { oneLine, print, printTable } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { checkJson } from './checkFormat.js'
 import { sarifOf } from './checkSarif.js'
+import { type ContractChange, contractChanges, contractsOf, readContracts, withContracts } from './contracts.js'
 
 interface CheckFlags extends GlobalFlags {
   readonly histories?: number
   readonly seed: number
   readonly within: number
   readonly sarif?: string
+  readonly baseline?: string
+  readonly updateBaseline?: true
 }
 
 const historiesMax = 1_000_000
@@ -34,6 +38,8 @@ export function addCheck(upgrade: Command, program: Program): void {
     )
     .addOption(new Option('--seed <number>', 'the same seed plays the same histories').argParser(numberFlag(2 ** 31)).default(1))
     .addOption(new Option('--within <duration>', 'ends after this time').argParser(durationFlag).default(60_000, '60s'))
+    .option('--baseline <file>', 'holds the classes and simulation objects against the contracts in this file')
+    .option('--update-baseline', 'writes them into that file')
     .option('--sarif <file>', 'also writes the findings as SARIF 2.1.0, for code scanning')
     .action(
       program.action((sources: string[], _: unknown, command: Command) => checkUpgrades(sources, command.optsWithGlobals())),
@@ -48,19 +54,45 @@ async function checkUpgrades(sources: readonly string[], flags: CheckFlags): Pro
     import('../build/readUpgrades.js'),
     import('theseus-actors/rehearsal'),
   ])
-  const { histories, seed, within, sarif, output } = flags
+  const { histories, seed, within, sarif, output, baseline, updateBaseline } = flags
+  if (updateBaseline === true && baseline === undefined)
+    throw usageFailure('--update-baseline writes the file of --baseline: name it')
   const { upgrades, source } = await readUpgrades(sources).catch((error: unknown) => {
     // The compiler's own lines, as editors and people know them.
     if (isFault(error) && error.code === 'upgrade.invalid') throw new Failure(exitCodes.error, error.message, { cause: error })
     throw error
   })
+  const contracts = baseline === undefined ? [] : await heldAgainst(baseline, updateBaseline === true, upgrades, source)
   const report = await check(upgrades, { source, seed, withinMs: within, ...(histories === undefined ? {} : { histories }) })
-  if (sarif !== undefined) await writeAtomically(sarif, Buffer.from(JSON.stringify(sarifOf(report), undefined, 2)))
+  if (sarif !== undefined) await writeAtomically(sarif, Buffer.from(JSON.stringify(sarifOf(report, contracts), undefined, 2)))
   show(output, {
-    table: (isWide) => showReport(report, isWide),
-    document: () => checkJson(report),
+    table: (isWide) => {
+      showReport(report, isWide)
+      for (const { of, change, isAccounted } of contracts)
+        print(oneLine(`${isAccounted ? 'contract' : 'broken contract'}: ${of}: ${change}`))
+    },
+    document: () => ({
+      ...checkJson(report),
+      contracts: contracts.map(({ isAccounted, ...change }) => ({ ...change, accounted: isAccounted })),
+    }),
   })
-  return report.holds ? exitCodes.done : exitCodes.degraded
+  return report.holds && contracts.every(({ isAccounted }) => isAccounted) ? exitCodes.done : exitCodes.degraded
+}
+
+/** The changes against the baseline; none once it is written anew. */
+async function heldAgainst(
+  file: string,
+  isUpdated: boolean,
+  upgrades: ReadUpgrades['upgrades'],
+  source: ReadUpgrades['source'],
+): Promise<readonly ContractChange[]> {
+  const [known, current] = [await readContracts(file), contractsOf(upgrades, source)]
+  if (isUpdated) {
+    await writeAtomically(file, Buffer.from(`${JSON.stringify(withContracts(known, current), undefined, 2)}\n`))
+    return []
+  }
+  if (known === undefined) throw usageFailure(`there is no file ${file}: write it with --update-baseline, and commit it`)
+  return contractChanges(known, current, upgrades)
 }
 
 function showReport(report: CheckReport, isWide: boolean): void {

@@ -1,5 +1,5 @@
 /** `natsctl upgrade check`: what it prints, how it ends, and what it writes for code scanning. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { readUpgrades } from 'theseus-actors/build'
@@ -57,6 +57,36 @@ test.serial('what does not compile, and what is no upgrade, ends with 1', async 
   t.is(missing.code, 1)
   const usage = await natsctl(t, ['upgrade', 'check', cached, '--histories', '0'])
   t.is(usage.code, 2)
+})
+
+test.serial('a class that changes under its name breaks its contract, and a new one with an upgrade does not', async (t) => {
+  const cwd = emptyRepository(t)
+  const file = join(cwd, 'contracts.json')
+  const run = (...args: readonly string[]) =>
+    natsctl(t, ['upgrade', 'check', ...likes.slice(0, 1), '--histories', '5', '--baseline', file, '-o', 'json', ...args])
+  t.is((await run()).code, 2)
+  t.is((await run('--update-baseline')).code, 0)
+  const same = await run()
+  t.is(same.code, 0, same.stderr)
+  t.deepEqual(JSON.parse(same.stdout).contracts, [])
+
+  const written = JSON.parse(await readFile(file, 'utf8'))
+  t.is(written.classes['Pages.v1'].methods.put, 'command [{"is":"string"},{"is":"string"}]')
+  // As it was before somebody changed the class.
+  written.classes['Pages.v1'].methods.put = 'command [{"is":"string"}]'
+  written.upgrades['Pages.v1 → Pages.v2'].futureSO.put = 'refuses'
+  delete written.classes['Pages.v2']
+  await writeFile(file, JSON.stringify(written))
+  const changed = await run()
+  t.is(changed.code, 3)
+  t.deepEqual(
+    JSON.parse(changed.stdout).contracts.map(({ of, accounted }: { of: string; accounted: boolean }) => [of, accounted]),
+    [
+      ['Pages.v1', false],
+      ['Pages.v2', true],
+      ['Pages.v1 → Pages.v2', false],
+    ],
+  )
 })
 
 test.serial('diff shows what is meant', async (t) => {
