@@ -4,7 +4,7 @@
  */
 export type { Gather } from './actors/base/tokens.js'
 export { type ShardSeen, shardsOf } from './actors/operator/shardsSeen.js'
-export { copyShard } from './actors/shards/shardCopy.js'
+export { copyShard } from './actors/shards/shardBackup.js'
 export type { ShardReplacement } from './actors/shards/shardReplacement.js'
 export { digestOf, isDigest } from './core/base/digest.js'
 export { milliseconds } from './core/base/duration.js'

@@ -177,7 +177,14 @@ export interface HostSettings {
   readonly shardSettleMs: number
   /** Shards that one host gives away at once. */
   readonly shardMovesMax: number
-  /** A snapshot is made after so many bytes in the log, and as many as the shard has. */
+  /** The host that will have a shard may take so long to copy it. */
+  readonly shardPrepareMs: number
+  /** Shards whose logs a host reads from the beginning, or from a snapshot, at once. */
+  readonly shardCopiesMax: number
+  /**
+   * A snapshot is made after so many bytes in the log, and as many as the shard has. An entry counts 1 KiB
+   * more.
+   */
   readonly snapshotBytesMin: number
   /** A node of a sharded service that nobody calls falls asleep after so long. */
   readonly sleepAfterMs: number
@@ -282,6 +289,8 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   shardOfferMs: 500,
   shardSettleMs: 300,
   shardMovesMax: 2,
+  shardPrepareMs: 30_000,
+  shardCopiesMax: 4,
   snapshotBytesMin: 4 * 1024 * 1024,
   sleepAfterMs: 60_000,
   wakingMax: 32,

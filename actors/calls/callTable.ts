@@ -25,7 +25,7 @@ import { TimerWheel } from '../timerWheel.js'
 import { type Caller, callerFields, faultFor, silentFault } from './caller.js'
 import { Contacts } from './contacts.js'
 import { CorrelationTable } from './correlationTable.js'
-import { callerStoppedFault, callsOf, deadlineFault, type Group, OpenCall, outcomeUnknownFault } from './openCall.js'
+import { callerStoppedFault, callsOf, deadlineFault, type Group, OpenCall, outcomeUnknownFault, pauseGrowth } from './openCall.js'
 import { Outbox, type UnsentMessage, writePacked } from './outbox.js'
 import { canChange, deadlineMsOf, envelopeOf, madeBy, type OneWayKind, type OutgoingCall, writeEnvelope } from './outgoingCall.js'
 import { numberOfToken, replyToken } from './replyToken.js'
@@ -341,7 +341,7 @@ export class CallTable {
     const { pace } = open.call
     const chanceMs = pace === undefined ? 0 : open.pauseMs * this.random.next()
     this.wheel.set(open, Math.min(now + open.pauseMs + chanceMs, open.call.deadline))
-    open.pauseMs = Math.min(open.pauseMs * 2, pace?.pauseMsMax ?? this.settings.retryPauseMsMax)
+    open.pauseMs = Math.min(open.pauseMs * pauseGrowth(open.call.subject), pace?.pauseMsMax ?? this.settings.retryPauseMsMax)
   }
 
   /** @internal Called by the wheel: the deadline has come, or the time to send again. */

@@ -3,6 +3,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { type CallOrigin, kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
 import type { CallToWrite } from '../../core/wire/envelopeWriter.js'
+import { isOfShard } from '../../core/wire/subjects.js'
 import { WheelEntry } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
 import type { Numbered } from './correlationTable.js'
@@ -117,4 +118,9 @@ export function outcomeUnknownFault({ method }: OutgoingCall): Fault {
 export function deadlineFault(open: OpenCall): Fault {
   if (open.unanswered === 0 && open.lastFault !== undefined) return open.lastFault
   return new Fault('timeout.deadline', `${open.call.method}: no answer within the deadline`, { method: open.call.method })
+}
+
+/** The pause before a copy grows so. A shard that moves is back soon: its callers wait little longer. */
+export function pauseGrowth(subject: string): number {
+  return isOfShard(subject) ? 1.25 : 2
 }

@@ -5,6 +5,7 @@ import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { OfferSnapshot } from '../../core/inspection/hostStatus.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import type { ShardLogs } from '../../core/ports/log.js'
+import { FewAtOnce } from '../base/fewAtOnce.js'
 import { Paced } from '../base/paced.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import { tokens } from '../base/tokens.js'
@@ -44,6 +45,7 @@ export class HostedShards {
   readonly #names = new Set<string>()
   readonly #hosts: ShardHosts
   readonly #placements: Placements
+  readonly #copying: FewAtOnce
   #isListening = false
   #isStopped = false
   #cancelRound: () => void = () => {}
@@ -54,6 +56,7 @@ export class HostedShards {
     @inject(HostSession) private readonly session: HostSession,
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
   ) {
+    this.#copying = new FewAtOnce(services.settings.shardCopiesMax)
     this.#hosts = new ShardHosts(services, session.now.id, (service) => this.#names.has(service))
     this.#placements = new Placements(services)
     const answer = new Paced(services.clock, heardGapMs, () => {
@@ -62,7 +65,7 @@ export class HostedShards {
     })
     // The shard that a host leaves is to be here at once.
     const look = new Paced(services.clock, heardGapMs, () => {
-      if (this.#isListening && !this.#isStopped) for (const offered of this.#offered.values()) offered.round()
+      if (this.#isListening) for (const offered of this.#offered.values()) offered.round()
     })
     this.#hosts.asked.on(() => answer.ask())
     this.#hosts.moved.on(() => look.ask())
@@ -119,14 +122,8 @@ export class HostedShards {
     if (this.#isStopped) return
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
     const offered = new OfferedService(
-      definition,
-      capacity,
-      this.services,
-      this.nodes,
-      logs,
-      this.#hosts,
-      this.#placements,
-      me,
+      ...([definition, capacity, this.services, this.nodes, logs, this.#hosts] as const),
+      ...([this.#placements, me, this.#copying] as const),
       (asks) => this.#tell(asks),
     )
     this.#offered.set(service, offered)
@@ -151,14 +148,11 @@ export class HostedShards {
   async stop(budget: StopBudget): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
-    this.#cancelRound()
     this.#placements.stop()
     if (this.#offered.size === 0) return
-    this.#hosts.tell(
-      [...this.#offered.values()].map(({ offer }) => offer),
-      { isLeaving: true },
-    )
+    this.#tell()
     await Promise.all([...this.#offered.values()].map((offered) => offered.stop(budget)))
+    this.#cancelRound()
     this.#hosts.tell([], { isLeaving: true })
     this.#hosts.close()
   }
@@ -179,10 +173,9 @@ export class HostedShards {
   }
 
   #tell(asks = false): void {
-    if (this.#isStopped) return
     this.#hosts.tell(
       [...this.#offered.values()].map(({ offer }) => offer),
-      { asks },
+      { asks, isLeaving: this.#isStopped },
     )
   }
 }

@@ -10,14 +10,18 @@ import { movesFrom, ranked } from '../../core/model/shard.js'
 import type { ServiceOffer, ShardTrouble } from '../../core/model/shardOffer.js'
 import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { storeUnder } from '../../core/store/storeUnder.js'
+import { FewAtOnce } from '../base/fewAtOnce.js'
 import { StopBudget } from '../base/stopBudget.js'
 import type { Node } from '../node/node.js'
 import type { NodesOfHost } from '../registration/nodesOfHost.js'
 import { OwnedShard } from '../shards/ownedShard.js'
 import { ShardCache } from '../shards/shardCache.js'
 import { ShardClaim } from '../shards/shardClaim.js'
+import { ShardCopy } from '../shards/shardCopy.js'
+import { elsewhere, type HostedShard, isServed } from './hostedShard.js'
 import { OfferReadiness } from './offerReadiness.js'
 import type { Placements } from './placements.js'
+import { type Preparation, PromisedShards } from './promisedShards.js'
 import { Shard } from './shard.js'
 import { ShardCounter } from './shardCounter.js'
 import type { ShardHosts } from './shardHosts.js'
@@ -31,32 +35,25 @@ export interface ClaimingHost {
   hasEnded(owner: string): boolean
 }
 
-/**
- * - `elsewhere`: another has it, or is to have it. `opening`: its log is being opened.
- * - `claiming`: its log is watched, until it is free.
- * - `restoring`, `owned`, `leaving`: it is this host's.
- * - `failed`: its log can't be used; an operator is told why.
- */
-type Hosted =
-  | { readonly state: 'elsewhere' | 'opening' }
-  | { readonly state: 'claiming'; readonly claim: ShardClaim; readonly sinceMs: number }
-  | { readonly state: 'restoring'; readonly owned: OwnedShard }
-  | { readonly state: 'owned' | 'leaving'; readonly shard: Shard }
-  | { readonly state: 'failed'; readonly reason: string }
-
-const elsewhere: Hosted = { state: 'elsewhere' }
+/** A host that stops waits so much of its time for copies of its shards; the rest is for what runs. */
+const prepareShareMax = 1 / 2
 
 export class OfferedService {
   readonly name: string
   readonly shards: number
   readonly readiness: OfferReadiness
-  readonly #hosted = new Map<number, Hosted>()
+  readonly #hosted = new Map<number, HostedShard>()
   readonly #logs = new Map<number, ShardLog>()
   readonly #counter = new ShardCounter()
   readonly #owners: ShardOwners
   readonly #moves: ShardMoves
   /** The orders by which shards were given away last: when each was given, by shard. */
   readonly #placed = new Map<number, number>()
+  readonly #promised: PromisedShards
+  /** Hand overs under way: callers wait meanwhile. */
+  readonly #leaving: FewAtOnce
+  /** Of each shard the copy that is written to here. */
+  readonly #copies = new Map<number, ShardCopy>()
   /** Shards that are being left to others. */
   readonly #leavings = new Set<Promise<void>>()
   #isSettled = false
@@ -73,6 +70,8 @@ export class OfferedService {
     private readonly hosts: ShardHosts,
     private readonly placements: Pick<Placements, 'of'>,
     private readonly me: ClaimingHost,
+    /** Copies of this host that begin. */
+    private readonly copying: FewAtOnce,
     /** Tells the others which shards this host has; `asks`: and has them look at what they wait for. */
     private readonly tell: (asks: boolean) => void,
   ) {
@@ -82,40 +81,33 @@ export class OfferedService {
     this.#owners = new ShardOwners(this.name, this.shards, hosts, services.clock, (shard) => this.#log(shard))
     this.#moves = new ShardMoves(services.clock)
     this.readiness = new OfferReadiness(definition, services)
+    this.#promised = new PromisedShards(this.name, hosts, services.clock)
+    this.#leaving = new FewAtOnce(services.settings.shardMovesMax)
   }
 
   /** The shards that this host has. */
   get owned(): readonly Shard[] {
-    return [...this.#hosted.values()].flatMap((hosted) => (hosted.state === 'owned' ? [hosted.shard] : []))
+    return [...this.#hosted.values()].flatMap((hosted) => (isServed(hosted) ? [hosted.shard] : []))
   }
 
   get snapshot(): OfferSnapshot {
     const { name, shards, failed, readiness } = this
     const awake = this.owned.reduce((sum, shard) => sum + shard.awake, 0)
-    return {
-      service: name,
-      shards,
-      owned: this.#ownedNumbers,
-      awake,
-      failed,
-      counts: this.#counter.counts,
-      waits: readiness.waits,
-    }
+    const { counts } = this.#counter
+    return { service: name, shards, owned: this.#ownedNumbers, awake, failed, counts, waits: readiness.waits }
   }
 
   get offer(): ServiceOffer {
     const owned = this.#ownedNumbers
     const positions = owned.map((number) => this.#ownedShard(number)?.position ?? 0)
+    const followed = [...this.#hosted].flatMap(([number, hosted]) =>
+      hosted.state === 'claiming' && hosted.claim.isReady ? [number] : [],
+    )
+    const { name: service, shards } = this
     const { waits } = this.readiness
-    return {
-      service: this.name,
-      shards: this.shards,
-      capacity: this.#offered ?? 0,
-      owned,
-      positions,
-      waits,
-      troubles: this.troubles,
-    }
+    const { troubles } = this
+    const told = { owned, positions, promised: this.#promised.all, followed, waits, troubles }
+    return { service, shards, capacity: this.#offered ?? 0, ...told }
   }
 
   get failed(): readonly { readonly shard: number; readonly reason: string }[] {
@@ -137,11 +129,11 @@ export class OfferedService {
   #ownedShard(number: number): OwnedShard | undefined {
     const hosted = this.#hosted.get(number)
     if (hosted?.state === 'restoring') return hosted.owned
-    return hosted?.state === 'owned' || hosted?.state === 'leaving' ? hosted.shard.owned : undefined
+    return hosted !== undefined && 'shard' in hosted ? hosted.shard.owned : undefined
   }
 
   get #ownedNumbers(): readonly number[] {
-    return [...this.#hosted].flatMap(([number, { state }]) => (state === 'restoring' || state === 'owned' ? [number] : []))
+    return [...this.#hosted].flatMap(([number, hosted]) => (hosted.state === 'restoring' || isServed(hosted) ? [number] : []))
   }
 
   /** It has heard the others: it takes shards from now on. */
@@ -152,14 +144,16 @@ export class OfferedService {
 
   /** Looks at all shards: takes what is free and its own, gives away what is too much. */
   round(): void {
+    this.#promised.look()
     if (this.#isStopped || !this.#isSettled) return
     for (let shard = 0; shard < this.shards; shard++) {
       const hosted = this.#hosted.get(shard) ?? elsewhere
       const owner = this.#owners.of(shard)
       if (owner !== undefined) this.#moves.isWith(shard, owner)
-      if (hosted.state === 'claiming' && (owner !== undefined || this.#offered === undefined))
-        this.#stopClaim(shard, hosted.claim)
-      else if (hosted.state === 'elsewhere' && owner === undefined && this.#offered !== undefined) void this.#claim(shard)
+      const isOthers = owner !== undefined && !this.hosts.isPromised(this.name, shard)
+      const isFree = !isOthers && this.#offered !== undefined
+      if (hosted.state === 'claiming' && !isFree) this.#stopClaim(shard, hosted.claim)
+      else if (hosted.state === 'elsewhere' && isFree) void this.#claim(shard)
     }
     this.#owners.lookOn((shard) => !['elsewhere', 'claiming'].includes((this.#hosted.get(shard) ?? elsewhere).state))
     this.#rebalance()
@@ -182,10 +176,12 @@ export class OfferedService {
   async stop(budget: StopBudget): Promise<void> {
     this.#isStopped = true
     this.readiness.stop()
+    const { leaveMs } = this.services.settings
+    this.#promised.hurry(leaveMs * prepareShareMax)
     const leaving: Promise<unknown>[] = [...this.#leavings].map((left) => budget.forClosing(left))
     for (const [number, hosted] of this.#hosted) {
       if (hosted.state === 'claiming') this.#stopClaim(number, hosted.claim)
-      else if (hosted.state === 'owned') leaving.push(this.#handOver(number, hosted.shard, this.#next(number), budget))
+      else if (hosted.state === 'owned') leaving.push(this.#leave(number, hosted.shard, budget))
       else if (hosted.state === 'restoring')
         leaving.push(budget.forClosing(hosted.owned.release(this.#next(number))).finally(() => hosted.owned.end()))
     }
@@ -195,6 +191,7 @@ export class OfferedService {
 
   #stopClaim(shard: number, claim: ShardClaim): void {
     claim.stop()
+    void claim.copy.end()
     this.#hosted.set(shard, elsewhere)
   }
 
@@ -240,13 +237,20 @@ export class OfferedService {
       const claimer = {
         ...{ owner: me.owner, hostId: settings.hostId, hasEnded: (owner: string) => me.hasEnded(owner) },
         isWanted: () => this.#isWanted(number, sinceMs),
+        isNext: () => this.#isWanted(number, sinceMs) || this.hosts.isPromised(name, number),
       }
-      const claim = new ShardClaim(log, title, claimer, cache.held?.end.number, services)
+      // One that is still written to would be overtaken.
+      await this.#copies.get(number)?.end()
+      if (this.#isStopped) return
+      const copy = new ShardCopy(log, cache, title, { clock, settings, copying: this.copying })
+      this.#copies.set(number, copy)
+      const claim = new ShardClaim(log, title, claimer, copy, services)
+      claim.turned.on(() => this.tell(false))
       this.#hosted.set(number, { state: 'claiming', claim, sinceMs })
       const claimed = await claim.run()
       if (claimed === undefined) return
       if (claimed.tail.restored === 0) this.#checkNothingLost(number, title, claimed.mark.position)
-      const owned = new OwnedShard({ name: title, log, cache, owner: me.owner }, claimed, services)
+      const owned = new OwnedShard({ name: title, log, owner: me.owner }, claimed, services)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
       this.#counter.owns(owned, claimed.isTakeOver)
       this.#moves.isBack(number, owned.term)
@@ -270,7 +274,6 @@ export class OfferedService {
     }
   }
 
-  /** Whether the shard is here by this claim, and by no later one. */
   /**
    * H7. A copy here would show it for certain (shardRestore.ts). The words of others are no proof, so the
    * shard is started, and an operator is told.
@@ -284,6 +287,7 @@ export class OfferedService {
     this.services.observe({ type: 'warning', message, error: new Fault('config.log-lost', message) })
   }
 
+  /** Whether the shard is here by this claim, and by no later one. */
   #isAt(number: number, owned: OwnedShard): boolean {
     return this.#ownedShard(number) === owned
   }
@@ -292,7 +296,7 @@ export class OfferedService {
     if (this.#isStopped) return
     const hosted = this.#hosted.get(number)
     if (hosted?.state === 'restoring') hosted.owned.end()
-    else if (hosted?.state === 'owned') hosted.shard.owned.end()
+    else if (hosted !== undefined && isServed(hosted)) hosted.shard.owned.end()
     const reason = error instanceof Error ? error.message : String(error)
     // A fault that nobody can mend from here is not met again before the host starts anew.
     const isFinal = isFault(error) && error.code.startsWith('config.')
@@ -303,23 +307,39 @@ export class OfferedService {
     this.#hosted.set(number, isFinal ? { state: 'failed', reason } : elsewhere)
   }
 
-  #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
+  /** Hands it over while the host stops: to the next host, which copies it first, if there is one in time. */
+  async #leave(number: number, shard: Shard, budget: StopBudget): Promise<void> {
+    const { leaveMs } = this.services.settings
+    const to = this.#next(number)
+    if (to !== null) {
+      const preparation = await budget.forLeaving(this.#promise(number, shard, to, leaveMs * prepareShareMax))
+      if (preparation === 'gone') return this.#leave(number, shard, budget)
+    }
+    await this.#leaving.run(() => this.#handOver(number, shard, to, budget))
+  }
+
+  /** It serves on until the copy there follows its log. */
+  #promise(number: number, shard: Shard, to: string, ms: number): Promise<Preparation> {
+    this.#hosted.set(number, { state: 'promised', shard })
+    const prepared = this.#promised.promise(number, to, ms)
+    this.tell(false)
+    return prepared
+  }
+
+  async #handOver(number: number, shard: Shard, to: string | null, budget: StopBudget): Promise<void> {
+    // Another may have taken it meanwhile.
+    this.#promised.over(number)
+    if (!this.#isAt(number, shard.owned)) return
     this.#hosted.set(number, { state: 'leaving', shard })
     this.#counter.handsOver()
-    // The successor opens the log and reads it meanwhile.
     this.tell(false)
-    const left = shard
-      .handOver(to, budget)
-      .catch((error: unknown) => {
-        this.services.observe({ type: 'warning', message: `${shard.owned.name} could not be handed over`, error })
-      })
-      .then(() => {
-        this.tell(true)
-        this.#leavings.delete(left)
-        if (this.#isAt(number, shard.owned)) this.#hosted.set(number, elsewhere)
-      })
-    this.#leavings.add(left)
-    return left
+    try {
+      await shard.handOver(to, budget)
+    } catch (error) {
+      this.services.observe({ type: 'warning', message: `${shard.owned.name} could not be handed over`, error })
+    }
+    if (this.#isAt(number, shard.owned)) this.#hosted.set(number, elsewhere)
+    this.tell(true)
   }
 
   #rebalance(): void {
@@ -348,12 +368,27 @@ export class OfferedService {
 
   /** False if the shard does not serve here yet, or no more. */
   #give(number: number, to: string): boolean {
-    const { clock, settings } = this.services
     const hosted = this.#hosted.get(number)
     if (hosted?.state !== 'owned') return false
-    this.#moves.give(number, to, hosted.shard.owned.term)
-    const budget = new StopBudget(clock, settings.leaveMs)
-    void this.#handOver(number, hosted.shard, to, budget).finally(() => budget.end())
+    const given = this.#giveWhenReady(number, hosted.shard, to).finally(() => this.#leavings.delete(given))
+    this.#leavings.add(given)
     return true
+  }
+
+  async #giveWhenReady(number: number, shard: Shard, to: string): Promise<void> {
+    const { clock, settings } = this.services
+    this.#moves.give(number, to, shard.owned.term)
+    const preparation = await this.#promise(number, shard, to, settings.shardPrepareMs)
+    if (!this.#isAt(number, shard.owned)) return this.#promised.over(number)
+    if (preparation === 'ready' || this.#isStopped) {
+      const budget = new StopBudget(clock, settings.leaveMs)
+      const next = preparation === 'gone' ? this.#next(number) : to
+      await this.#leaving.run(() => this.#handOver(number, shard, next, budget)).finally(() => budget.end())
+      return
+    }
+    this.#promised.over(number)
+    this.#hosted.set(number, { state: 'owned', shard })
+    this.#moves.isKept(number)
+    this.tell(false)
   }
 }

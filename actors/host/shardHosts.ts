@@ -38,7 +38,7 @@ interface Heard {
 export class ShardHosts {
   /** A host asks all to tell of themselves. */
   readonly asked = new Signal()
-  /** A host has other shards than before. */
+  /** A host has other shards than before, promises others, or follows others. */
   readonly moved = new Signal()
   readonly #others = new Map<string, Heard>()
   readonly #positions = new Map<string, Map<number, number>>()
@@ -96,6 +96,24 @@ export class ShardHosts {
     return undefined
   }
 
+  /** Whether the copy of that host follows the shard's log, as it says. */
+  isFollowed(service: string, shard: number, by: string): boolean {
+    return this.#says(by, (each) => each.service === service && each.followed.includes(shard))
+  }
+
+  /** Whether its owner, as it says, gives the shard to this host soon. */
+  isPromised(service: string, shard: number): boolean {
+    const owner = this.ownerOf(service, shard)
+    const { hostId } = this.services.settings
+    const isMine = ([number, to]: readonly [number, string]) => number === shard && to === hostId
+    return owner !== undefined && this.#says(owner, (each) => each.service === service && each.promised.some(isMine))
+  }
+
+  #says(hostId: string, about: (offer: ServiceOffer) => boolean): boolean {
+    for (const offer of this.#alive()) if (offer.hostId === hostId) return offer.services.some(about)
+    return false
+  }
+
   /** The newest entry of a shard's log that some owner has told of; 0: none. */
   positionOf(service: string, shard: number): number {
     return this.#positions.get(service)?.get(shard) ?? 0
@@ -145,6 +163,7 @@ export class ShardHosts {
 }
 
 function hasSameShards(a: HostOffer, b: HostOffer): boolean {
-  const owned = ({ services }: HostOffer) => services.map(({ service, owned }) => `${service} ${owned.join()}`).join(';')
-  return a.isLeaving === b.isLeaving && owned(a) === owned(b)
+  const told = ({ services }: HostOffer) =>
+    services.map(({ service, owned, promised, followed }) => `${service} ${owned.join()} ${promised.join()} ${followed.join()}`)
+  return a.isLeaving === b.isLeaving && told(a).join(';') === told(b).join(';')
 }

@@ -52,6 +52,12 @@ export class ShardMoves {
     }
   }
 
+  /** The other has not made itself ready for it. */
+  isKept(shard: number): void {
+    this.#given.delete(shard)
+    this.#failed()
+  }
+
   /** It has come back to this host: nobody had it meanwhile, if this is the next term. */
   isBack(shard: number, term: number): void {
     const given = this.#given.get(shard)

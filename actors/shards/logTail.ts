@@ -42,6 +42,9 @@ export interface CountedEntry {
   readonly isInParts: boolean
 }
 
+/** An entry costs its reader, and its server, as much as so many bytes do: small ones are not for nothing. */
+export const entryWeightBytes = 1_024
+
 /** The entry before the first that is kept. */
 export interface LogBeginning {
   readonly number: number
@@ -56,31 +59,20 @@ export class LogTail {
   #snapshot: NamedSnapshot | undefined
   #restored = 0
   #successor: string | undefined
+  #weightBytes = 0
 
   #hasBegun: boolean
-  #sought: Uint8Array | undefined
 
-  /**
-   * `from`: it reads behind that entry, and not from the first that is kept. `seek`: the number of an entry
-   * whose digest is asked for later.
-   */
+  /** `from`: it reads behind that entry, and not from the first that is kept. */
   constructor(
     private readonly log: Pick<Log, 'read' | 'ends'>,
     private readonly name: string,
     private readonly observe: HostObserver,
-    { from, seek }: { readonly from?: LogMark | undefined; readonly seek?: number | undefined } = {},
+    { from }: { readonly from?: LogMark | undefined } = {},
   ) {
-    this.#seek = seek
     this.#hasBegun = from !== undefined
     this.#end = from === undefined ? noEntries : { ...from.end, last: from.position, kind: undefined }
     this.#chain = new Chain(this.#end)
-  }
-
-  readonly #seek: number | undefined
-
-  /** The digest of the entry that was sought; undefined where it was not met. */
-  get sought(): Uint8Array | undefined {
-    return this.#sought
   }
 
   get end(): LogEnd {
@@ -106,6 +98,11 @@ export class LogTail {
     return this.#successor
   }
 
+  /** Of the entries since the newest snapshot. */
+  get weightBytes(): number {
+    return this.#weightBytes
+  }
+
   get beginning(): LogBeginning {
     return this.#beginning ?? emptyChain
   }
@@ -125,13 +122,13 @@ export class LogTail {
     }
     for await (const { position, bytes } of this.log.read(this.#end.last)) {
       const entry = decodeEntry(bytes)
+      this.#weightBytes += bytes.length + entryWeightBytes
       if (!this.#hasBegun) this.#begin(entry)
       if (this.#chain.accept(entry, bytes)) {
         const writes = this.#chain.writesOf(entry)
         const { content } = entry
         this.#hear(content, entry.number)
         this.#end = { ...this.#chain.end, last: position, kind: content.kind }
-        if (this.#end.number === this.#seek) this.#sought = this.#end.digest
         yield { end: this.#end, content, writes, isInParts: this.#chain.isInParts }
       } else {
         this.#end = { ...this.#end, last: position }
@@ -146,7 +143,6 @@ export class LogTail {
     if (number <= 1) return
     this.#beginning = { number: number - 1, digest: before }
     this.#chain = new Chain({ term, number: number - 1, digest: before })
-    if (this.#seek === number - 1) this.#sought = before
   }
 
   #hear(content: EntryContent, number: number): void {
@@ -158,11 +154,13 @@ export class LogTail {
       case 'snapshot':
         this.#owner ??= content
         this.#snapshot = content
+        this.#weightBytes = 0
         return
       case 'restored':
         this.#owner ??= content
         this.#snapshot = content
         this.#restored = number
+        this.#weightBytes = 0
         return
       case 'release':
         this.#successor = content.to ?? undefined

@@ -12,21 +12,16 @@ import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { LoggedStore } from '../../core/store/loggedStore.js'
 import type { Moment } from '../../core/store/logWriter.js'
 import { Signal } from '../base/signal.js'
-import type { ShardCache } from './shardCache.js'
 import type { Claimed, ClaimServices } from './shardClaim.js'
 import { ShardLease } from './shardLease.js'
-import { type RestoreServices, restoreShard } from './shardRestore.js'
 import { ShardSnapshots, type SnapshotServices } from './shardSnapshots.js'
 
-export type OwnerServices = ClaimServices &
-  RestoreServices &
-  SnapshotServices & { readonly settings: { readonly shardGuardMs: number } }
+export type OwnerServices = ClaimServices & SnapshotServices & { readonly settings: { readonly shardGuardMs: number } }
 
 export interface ShardPlace {
   /** For people: `shard 3 of pages`. */
   readonly name: string
   readonly log: ShardLog
-  readonly cache: ShardCache
   /** This start of this host. */
   readonly owner: string
 }
@@ -59,7 +54,8 @@ export class OwnedShard {
     private readonly services: OwnerServices,
   ) {
     const { clock, settings } = services
-    const { name, log, cache, owner } = place
+    const { name, log, owner } = place
+    const { cache } = claimed.copy
     this.#leaseMs = settings.shardLeaseMs
     this.lease = new ShardLease(clock, { leaseMs: this.#leaseMs, guardMs: settings.shardGuardMs }, () => this.#beat())
     this.#log = new LoggedStore(
@@ -70,7 +66,8 @@ export class OwnedShard {
       },
       claimed.mark,
     )
-    this.#snapshots = new ShardSnapshots(log, this.#log, name, { owner, leaseMs: this.#leaseMs }, services)
+    const me = { owner, leaseMs: this.#leaseMs }
+    this.#snapshots = new ShardSnapshots(log, this.#log, name, me, services, claimed.tail.weightBytes)
     this.lease.renewed(claimed.sent)
     this.#lookLater()
   }
@@ -102,7 +99,7 @@ export class OwnedShard {
 
   /** Resolves when the state is here, or the shard is ended. Throws `config.log-lost` (H7). */
   restore(): Promise<void> {
-    return restoreShard(this.place.log, this.claimed.tail, this.place.cache, this.name, () => !this.#isEnded, this.services)
+    return this.claimed.copy.restore(this.claimed.tail)
   }
 
   /**
@@ -126,6 +123,7 @@ export class OwnedShard {
     this.#cancelLook()
     this.#snapshots.stop()
     this.lease.lose()
+    void this.claimed.copy.end()
     this.#log.abandon()
   }
 

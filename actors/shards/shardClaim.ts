@@ -13,8 +13,10 @@ import type { ShardLog } from '../../core/ports/log.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { LogMark } from '../../core/store/logCache.js'
 import { LogWriter, type Moment } from '../../core/store/logWriter.js'
+import { Signal } from '../base/signal.js'
 import { sleep } from '../base/timeouts.js'
 import { LogTail } from './logTail.js'
+import type { ShardCopy } from './shardCopy.js'
 
 export interface ClaimSettings {
   readonly shardLeaseMs: number
@@ -39,11 +41,15 @@ export interface Claimer {
   hasEnded(owner: string): boolean
   /** Whether this host is to have the shard, if nobody has it. Asked at each look. */
   isWanted(): boolean
+  /** Whether this host will have it next: then its copy follows the log already. Asked at each look. */
+  isNext(): boolean
 }
 
 /** The log as its new owner has found it, up to its own claim. */
 export interface Claimed {
   readonly tail: LogTail
+  /** As far as it has followed the log. */
+  readonly copy: ShardCopy
   /** The claim. */
   readonly mark: LogMark
   /** When the claim was sent: the lease runs from then. */
@@ -54,6 +60,10 @@ export interface Claimed {
 
 /** Looks in one lease. */
 const looksPerLease = 10
+/** The copy of the next owner follows the log in steps of this length. */
+const followMs = 100
+/** It is ready when one step takes no longer. Callers wait for the last one. */
+const readyMs = 25
 
 /** The lease of an owner that no kept entry tells of: more than anybody may have. */
 export const leaseMsMax = 60_000
@@ -66,13 +76,16 @@ export class ShardClaim {
   #poked: () => void = () => {}
   #writer: LogWriter | undefined
   readonly #stopped = Promise.withResolvers<undefined>()
+  #isReady = false
+  #isPreparing = false
+  /** The copy here has come to the end of the log, or is no longer there. */
+  readonly turned = new Signal()
 
   constructor(
     private readonly log: ShardLog,
     private readonly name: string,
     private readonly claimer: Claimer,
-    /** The number of the entry whose digest the restore will ask for. */
-    private readonly seek: number | undefined,
+    readonly copy: ShardCopy,
     private readonly services: ClaimServices,
   ) {
     this.#tail = this.#newTail()
@@ -87,11 +100,15 @@ export class ShardClaim {
   async #run(): Promise<Claimed | undefined> {
     const { settings } = this.services
     while (!this.#isStopped) {
-      if ((await this.#look()) && !this.#isStopped && this.claimer.isWanted() && this.#isFree()) {
+      const isAnswered = await this.#look()
+      if (isAnswered && !this.#isStopped && this.claimer.isWanted() && this.#isFree()) {
         const claimed = await this.#claim()
         if (claimed !== undefined) return claimed
       }
-      await this.#pause(Math.min(settings.shardLeaseMs / looksPerLease, Math.max(1, this.#leftMs)))
+      const isNext = this.claimer.isNext()
+      if (isNext && isAnswered) void this.#prepare()
+      const pauseMs = Math.min(settings.shardLeaseMs / looksPerLease, Math.max(1, this.#leftMs))
+      await this.#pause(isNext ? Math.min(pauseMs, followMs) : pauseMs)
     }
     return undefined
   }
@@ -109,6 +126,27 @@ export class ShardClaim {
         resolve()
       }
     })
+  }
+
+  /** Whether the copy here is as far as the log was when it was looked at last, or nearly. */
+  get isReady(): boolean {
+    return this.#isReady
+  }
+
+  /** The owner goes on meanwhile, and so does the watch of the log. */
+  async #prepare(): Promise<void> {
+    if (this.#isPreparing || this.#isStopped) return
+    this.#isPreparing = true
+    const { clock } = this.services
+    const beganMs = clock.monotonicMs()
+    const isThere = await this.copy.prepare(this.#tail)
+    const isReady = isThere && clock.monotonicMs() - beganMs <= readyMs
+    this.#isPreparing = false
+    // Entries have come while it read.
+    if (isThere && !isReady) this.poke()
+    if (isReady === this.#isReady || this.#isStopped) return
+    this.#isReady = isReady
+    this.turned.emit()
   }
 
   /** The log as far as it is read: it tells who has the shard now. */
@@ -189,11 +227,11 @@ export class ShardClaim {
     }
     // Up to the claim: the one who answers reads may be behind the one who took it.
     while (this.#tail.end.number < mark.end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
-    return { tail: this.#tail, mark, sent, isTakeOver }
+    return { tail: this.#tail, copy: this.copy, mark, sent, isTakeOver }
   }
 
   #newTail(): LogTail {
-    return new LogTail(this.log, this.name, this.services.observe, { seek: this.seek })
+    return new LogTail(this.log, this.name, this.services.observe)
   }
 }
 

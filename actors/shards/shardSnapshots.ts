@@ -13,13 +13,13 @@ import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { LoggedStore } from '../../core/store/loggedStore.js'
-import type { LogOwner } from './logTail.js'
+import { entryWeightBytes, type LogOwner } from './logTail.js'
 
 export interface SnapshotServices {
   readonly clock: Clock
   readonly observe: HostObserver
   readonly settings: {
-    /** The next one is made after so many bytes in the log, and as many as the shard has. */
+    /** The next one is made after so much in the log, as LogTail weighs it, and as much as the shard has. */
     readonly snapshotBytesMin: number
   }
 }
@@ -29,7 +29,6 @@ const endOfKeys = '\u{10ffff}'
 const pairBytes = 16
 
 export class ShardSnapshots {
-  #bytesSince = 0
   #sizeBytes = 0
   #making: Promise<void> | undefined
   #isStopped = false
@@ -40,6 +39,8 @@ export class ShardSnapshots {
     private readonly name: string,
     private readonly owner: LogOwner,
     private readonly services: SnapshotServices,
+    /** Of the entries that earlier owners have left behind the last snapshot. */
+    private bytesSince: number,
   ) {}
 
   /** Resolves when none is being made. */
@@ -53,9 +54,9 @@ export class ShardSnapshots {
 
   /** A commit of so many bytes counts. */
   written(bytes: number): void {
-    this.#bytesSince += bytes
+    this.bytesSince += bytes + entryWeightBytes
     const { snapshotBytesMin } = this.services.settings
-    if (this.#making !== undefined || this.#isStopped || this.#bytesSince <= Math.max(snapshotBytesMin, this.#sizeBytes)) return
+    if (this.#making !== undefined || this.#isStopped || this.bytesSince <= Math.max(snapshotBytesMin, this.#sizeBytes)) return
     this.#making = this.#make().finally(() => {
       this.#making = undefined
     })
@@ -66,7 +67,7 @@ export class ShardSnapshots {
     // Of what counts now, all is seen.
     const { position, end } = store.end
     const name = `${end.term}-${end.number}`
-    this.#bytesSince = 0
+    this.bytesSince = 0
     try {
       const older = await log.snapshots.names()
       const size = { bytes: 0 }

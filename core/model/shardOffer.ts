@@ -26,6 +26,10 @@ export interface ServiceOffer {
   readonly owned: readonly number[]
   /** The last acknowledged entry in the log of each of these, as it was when this was told. */
   readonly positions: readonly number[]
+  /** Some of these, with the host to which each goes soon: its copy is to follow the log until then. */
+  readonly promised: readonly (readonly [shard: number, to: string])[]
+  /** Shards of others, of which the host's copy follows the log. */
+  readonly followed: readonly number[]
 }
 
 export interface HostOffer {
@@ -46,8 +50,8 @@ const textReadLengthMax = 2 * textLengthMax
 const troublesMax = 32
 
 export function encodeOffer({ hostId, start, isLeaving, asks, services }: HostOffer): Uint8Array {
-  const told = services.map(({ service, shards, capacity, owned, positions, waits, troubles }) => [
-    ...[service, shards, capacity, owned, positions],
+  const told = services.map(({ service, shards, capacity, owned, positions, promised, followed, waits, troubles }) => [
+    ...[service, shards, capacity, owned, positions, promised, followed],
     waits === null ? null : shortened(waits, textLengthMax),
     troubles.slice(0, troublesMax).map(({ shard, reason }) => [shard, shortened(reason, textLengthMax)]),
   ])
@@ -79,7 +83,8 @@ function read(bytes: Uint8Array): readonly unknown[] {
 }
 
 function serviceOffer(value: unknown): ServiceOffer {
-  const [service, shards, capacity, owned, positions, waits = null, troubles = []] = Array.isArray(value) ? value : []
+  const fields = Array.isArray(value) ? value : []
+  const [service, shards, capacity, owned, positions, promised, followed, waits = null, troubles = []] = fields
   const isShard = (each: unknown) => Number.isInteger(each) && (each as number) >= 0 && (each as number) < shards
   const isWhole =
     isName(service) &&
@@ -95,18 +100,19 @@ function serviceOffer(value: unknown): ServiceOffer {
     Array.isArray(positions) &&
     positions.length === owned.length &&
     positions.every((each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0) &&
+    Array.isArray(promised) &&
+    promised.length <= shards &&
+    promised.every((each: unknown) => Array.isArray(each) && each.length === 2 && isShard(each[0]) && isName(each[1])) &&
+    Array.isArray(followed) &&
+    followed.length <= shards &&
+    followed.every(isShard) &&
     (waits === null ? capacity > 0 : capacity === 0 && isText(waits)) &&
     Array.isArray(troubles) &&
     troubles.length <= troublesMax &&
     troubles.every((each: unknown) => Array.isArray(each) && isShard(each[0]) && isText(each[1]))
   if (!isWhole) throw bad()
   return {
-    service,
-    shards,
-    capacity,
-    owned,
-    positions,
-    waits,
+    ...{ service, shards, capacity, owned, positions, promised, followed, waits },
     troubles: troubles.map(([shard, reason]: [number, string]) => ({ shard, reason })),
   }
 }

@@ -125,3 +125,8 @@ function token(what: string, name: unknown): string {
   const advice = `use 1 to ${nameLengthMax} letters, digits, - and _, beginning with a letter or digit`
   throw new Fault('protocol.bad-arguments', `${shown} is not the name of ${what}: ${advice}`)
 }
+
+/** Whether calls there go to a node of a sharded service. */
+export function isOfShard(subject: string): boolean {
+  return subject.split('.', 3)[2] === 'shard'
+}

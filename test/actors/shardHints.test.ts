@@ -20,7 +20,13 @@ async function offering(t: ExecutionContext, names: readonly string[]) {
 }
 
 /** Says for so many hosts, again and again, that they are there and have these shards. */
-function forge(t: ExecutionContext, system: TestSystem, names: readonly string[], owned: readonly number[]) {
+function forge(
+  t: ExecutionContext,
+  system: TestSystem,
+  names: readonly string[],
+  owned: readonly number[],
+  followed: readonly number[] = [],
+) {
   const transport = memoryTransport(system.broker, { name: 'stranger' } as never)
   let isOver = false
   t.teardown(() => {
@@ -29,9 +35,8 @@ function forge(t: ExecutionContext, system: TestSystem, names: readonly string[]
   const tell = () => {
     if (isOver) return
     for (const hostId of names) {
-      const services = [
-        { service: 'cart', shards: 8, capacity: 1_000, owned, positions: owned.map(() => 0), waits: null, troubles: [] },
-      ]
+      const told = { owned, positions: owned.map(() => 0), promised: [], followed, waits: null, troubles: [] }
+      const services = [{ service: 'cart', shards: 8, capacity: 1_000, ...told }]
       const offer = encodeOffer({ hostId, start: hostId, isLeaving: false, asks: true, services })
       transport.publish(subjectsOf(system.name).offers, offer)
     }
@@ -57,7 +62,7 @@ test('one who says that it has all shards keeps none from being taken over', asy
 test('shards that nobody takes are not given away again and again', async (t) => {
   const { system, hosts } = await offering(t, ['a'])
   const [a] = hosts
-  forge(t, system, ['nobody1', 'nobody2', 'nobody3'], [])
+  forge(t, system, ['nobody1', 'nobody2', 'nobody3'], [], [0, 1, 2, 3, 4, 5, 6, 7])
   await system.clock.passes(20_000)
   const before = terms(a!)
   await system.clock.passes(600_000)

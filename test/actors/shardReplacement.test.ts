@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import type { LogEnd } from '../../actors/shards/logTail.js'
 import type { OwnedShard } from '../../actors/shards/ownedShard.js'
-import { copyShard } from '../../actors/shards/shardCopy.js'
+import { copyShard } from '../../actors/shards/shardBackup.js'
 import { ShardReplacement } from '../../actors/shards/shardReplacement.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import type { AppendFate } from '../../transports/memory/memoryLogFaults.js'

@@ -1,8 +1,10 @@
 /** Hosts that contend for one shard, with its log in memory: they can be killed, frozen and cut off. */
+import { FewAtOnce } from '../../actors/base/fewAtOnce.js'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { OwnedShard, type OwnerServices } from '../../actors/shards/ownedShard.js'
 import { ShardCache } from '../../actors/shards/shardCache.js'
 import { ShardClaim } from '../../actors/shards/shardClaim.js'
+import { type CopyServices, ShardCopy } from '../../actors/shards/shardCopy.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
@@ -59,7 +61,8 @@ export class Contender {
   /** Wants the shard; resolves when it owns it and has its state, or with undefined when it is stopped. */
   async own(): Promise<OwnedShard | undefined> {
     const { random, settings } = this.options
-    const services: OwnerServices = {
+    const services: OwnerServices & CopyServices = {
+      copying: new FewAtOnce(1),
       clock: this.#clock,
       random,
       settings: { ...shardSettings, ...settings },
@@ -72,12 +75,14 @@ export class Contender {
       owner,
       hostId: this.hostId,
       isWanted: () => this.isWanted,
+      isNext: () => this.isWanted,
       hasEnded: (other: string) => other.startsWith(`${this.hostId}-`) && other !== owner,
     }
-    this.#claim = new ShardClaim(log, 'shard 0 of pages', claimer, cache.held?.end.number, services)
+    const copy = new ShardCopy(log, cache, 'shard 0 of pages', services)
+    this.#claim = new ShardClaim(log, 'shard 0 of pages', claimer, copy, services)
     const claimed = await this.#claim.run()
     if (claimed === undefined) return undefined
-    const place = { name: 'shard 0 of pages', log, cache, owner }
+    const place = { name: 'shard 0 of pages', log, owner }
     this.#owned = new OwnedShard(place, claimed, services)
     await this.#owned.restore()
     this.#isRestored = true

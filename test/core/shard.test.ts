@@ -101,7 +101,12 @@ test('a number of shards that can’t be is refused', (t) => {
 
 const offer: HostOffer = {
   ...{ hostId: 'h1', start: 's1', isLeaving: false, asks: true },
-  services: [{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0], waits: null, troubles: [] }],
+  services: [
+    {
+      ...{ service: 'pages', shards: 8, capacity: 1.5, owned: [0, 7], positions: [12, 0] },
+      ...{ promised: [[7, 'b']], followed: [3], waits: null, troubles: [] },
+    },
+  ],
 }
 
 test('an offer comes back as it was; anything else is one fault', (t) => {
@@ -122,16 +127,23 @@ test('an offer comes back as it was; anything else is one fault', (t) => {
     [9, 'h1', 's1', false, true, []],
     [1, 'h 1', 's1', false, true, []],
     [1, 'h1', 's1', 0, true, []],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [8], [0]]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], []]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [-1]]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 0, [], []]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, new Array(9).fill(0), new Array(9).fill(0)]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], 'it waits']]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], null, [[8, 'no']]]]],
-    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], null, new Array(33).fill([1, 'no'])]]],
-    [1, 'h1', 's1', false, true, [['pages', 1e9, 1, [], []]]],
-    [1, 'h1', 's1', false, true, new Array(1_001).fill(['pages', 8, 1, [], []])],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [8], [0], [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [], [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [-1], [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 0, [], [], [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, new Array(9).fill(0), new Array(9).fill(0), [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 1e9, 1, [], [], [], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1]]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], [[8, 'h2']], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], [[1, 'h 2']], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], [1], []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], new Array(9).fill([1, 'h2']), []]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], [], [-1]]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [1], [1], [], [], 'it waits']]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 0, [], [], [], [], 5]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], [], [], null, [[8, 'no']]]]],
+    [1, 'h1', 's1', false, true, [['pages', 8, 1, [], [], [], [], null, new Array(33).fill([1, 'no'])]]],
+    [1, 'h1', 's1', false, true, new Array(1_001).fill(['pages', 8, 1, [], [], [], []])],
   ])
     t.throws(() => decodeOffer(pack(wrong)), fault, JSON.stringify(wrong))
   fc.assert(

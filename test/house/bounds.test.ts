@@ -30,6 +30,11 @@ const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> =
   ],
   shardSettleMs: ['shardedServices', 'shards are spread over the hosts that offer the service, and move to one that joins'],
   shardMovesMax: ['shardedServices', 'shards are spread over the hosts that offer the service, and move to one that joins'],
+  shardPrepareMs: [
+    'shardHandOver',
+    'a host that does not copy a shard does not get it, and others are asked no more for a while',
+  ],
+  shardCopiesMax: ['shardHandOver', 'a host begins so many copies at once'],
   snapshotBytesMin: [
     'shardOwner',
     'H8: the log is cut off behind snapshots, and the state is whole on a host that has none of it',

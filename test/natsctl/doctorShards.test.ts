@@ -4,7 +4,8 @@ import type { HostOffer, Placement } from 'theseus-actors/operator'
 import { shardChecks } from '../../natsctl/doctor/doctorShards.js'
 import { statusOf } from '../contracts/databaseContract.js'
 
-const service = { service: 'cart', shards: 4, capacity: 1, owned: [0, 1], positions: [5, 6], waits: null, troubles: [] }
+const none = { promised: [], followed: [], waits: null, troubles: [] }
+const service = { service: 'cart', shards: 4, capacity: 1, owned: [0, 1], positions: [5, 6], ...none }
 const host = (hostId: string, change: Partial<typeof service> | object = {}): HostOffer => ({
   ...{ hostId, start: `${hostId}-1`, isLeaving: false, asks: false },
   services: [{ ...service, ...change }],

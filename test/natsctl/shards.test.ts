@@ -86,7 +86,8 @@ test('a move that does not come about ends by its time, and the order stands', a
   // Another host says that it offers the service, and takes nothing.
   const transport = await at.ways.transport.connect()
   t.teardown(() => transport.close())
-  const services = [{ service: 'cart', shards: 8, capacity: 0.001, owned: [], positions: [], waits: null, troubles: [] }]
+  const told = { owned: [], positions: [], promised: [], followed: [], waits: null, troubles: [] }
+  const services = [{ service: 'cart', shards: 8, capacity: 0.001, ...told }]
   const offer = encodeOffer({ hostId: 'h2', start: 's2', isLeaving: false, asks: false, services })
   const timer = setInterval(() => transport.publish(subjectsOf(at.system).offers, offer), 100)
   t.teardown(() => clearInterval(timer))

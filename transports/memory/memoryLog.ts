@@ -37,6 +37,8 @@ export interface MemoryLog {
   view: ((reader: string) => View) | undefined
   /** Hears of each entry that is added, and of the name of its writer. */
   appended: ((entry: LogEntry, writer: string) => void) | undefined
+  /** So long each entry takes to come to its reader. Without it: no time. */
+  pace: ((reader: string) => number) | undefined
   /** All that were not trimmed. */
   readonly entries: readonly LogEntry[]
   readonly last: Position
@@ -61,6 +63,7 @@ class ServedLog implements MemoryLog {
   fate: MemoryLog['fate']
   view: MemoryLog['view']
   appended: MemoryLog['appended']
+  pace: MemoryLog['pace']
   readonly clock: Pick<Clock, 'turn' | 'after'>
   readonly entryBytesMax: number
   readonly durability: Log['durability']
@@ -215,6 +218,8 @@ class Handle implements MemoryLogHandle {
     await this.#turn()
     this.#checkOpen()
     for (const { position, bytes } of this.#served.shown(this.name, after)) {
+      const paceMs = this.#served.pace?.(this.name) ?? 0
+      if (paceMs > 0) await new Promise<void>((resolve) => this.#served.clock.after(paceMs, resolve))
       this.#checkOpen()
       yield { position, bytes: new Uint8Array(bytes) }
     }
