@@ -91,6 +91,7 @@ test('a node is woken at a version that its new host has rejected before it came
   const { repository, mend } = brokenRepository(system, 'upgrade.invalid')
   const b = await system.host('b', { repository })
   await b.offer(CartV1)
+  await until(() => ownedBy(b).length >= 3, 'b has its part')
   await allOwned([a!, b])
   const [id] = ids.filter((each) => ownedBy(a!).includes(shardOf(each, 8)))
   const { operator } = system.desk.running
