@@ -1,7 +1,12 @@
 /** A shard has one voice (C14). */
+
 import test from 'ava'
+import { FewAtOnce } from '../../actors/base/fewAtOnce.js'
+import { ShardCache } from '../../actors/shards/shardCache.js'
 import { ShardClaim } from '../../actors/shards/shardClaim.js'
+import { ShardCopy } from '../../actors/shards/shardCopy.js'
 import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
+import { memoryStore } from '../../transports/memory/memoryStore.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { until } from '../support/eventually.js'
 import { VirtualClock } from '../support/virtualClock.js'
@@ -35,10 +40,12 @@ test('a claim that was given up, and is accepted late, is not taken for a later 
     return 'lose'
   }
   const log = await logs.client('a').open('pages', 0)
-  const claimer = { owner: 'a-1', hostId: 'a', isWanted: () => true, hasEnded: () => false }
-  const services = { clock, random: seededRandom(1), observe: () => {}, settings: shardSettings }
+  const claimer = { owner: 'a-1', hostId: 'a', isWanted: () => true, isNext: () => true, hasEnded: () => false }
+  const services = { clock, random: seededRandom(1), observe: () => {}, settings: shardSettings, copying: new FewAtOnce(1) }
+  const cache = new ShardCache('pages/0', await memoryStore({ turn: (action) => clock.turn(action) }).open())
+  const copy = new ShardCopy(log, cache, 'shard 0 of pages', services)
   for (const before of [0, 1]) {
-    const claim = new ShardClaim(log, 'shard 0 of pages', claimer, undefined, services)
+    const claim = new ShardClaim(log, 'shard 0 of pages', claimer, copy, services)
     const claimed = claim.run()
     await until(() => claims.length > before, 'it claims')
     claim.stop()
