@@ -251,14 +251,17 @@ export class OfferedService {
       if (claimed === undefined) return
       if (claimed.tail.restored === 0) this.#checkNothingLost(number, title, claimed.mark.position)
       const owned = new OwnedShard({ name: title, log, owner: me.owner }, claimed, services)
+      // It was given up when it had just been accepted.
+      const hosted = this.#hosted.get(number)
+      if (hosted?.state !== 'claiming' || hosted.claim !== claim) return void owned.release(null)
       owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
       this.#counter.owns(owned, claimed.isTakeOver)
       this.#moves.isBack(number, owned.term)
       this.#hosted.set(number, { state: 'restoring', owned })
-      await owned.restore()
+      const isRestored = await owned.restore()
       // One that was stopped meanwhile is being released.
       if (this.#isStopped) return
-      if (!this.#isAt(number, owned)) return owned.end()
+      if (!isRestored || !this.#isAt(number, owned)) return owned.end()
       // Its state tells which starts of hosts have had it before.
       const shard = new Shard(
         owned,
@@ -275,7 +278,7 @@ export class OfferedService {
   }
 
   /**
-   * H7. A copy here would show it for certain (shardRestore.ts). The words of others are no proof, so the
+   * H7. A copy here would show it for certain (shardCopy.ts). The words of others are no proof, so the
    * shard is started, and an operator is told.
    */
   #checkNothingLost(number: number, title: string, claim: number): void {
@@ -310,6 +313,7 @@ export class OfferedService {
   /** Hands it over while the host stops: to the next host, which copies it first, if there is one in time. */
   async #leave(number: number, shard: Shard, budget: StopBudget): Promise<void> {
     const { leaveMs } = this.services.settings
+    if (!this.#isAt(number, shard.owned)) return
     const to = this.#next(number)
     if (to !== null) {
       const preparation = await budget.forLeaving(this.#promise(number, shard, to, leaveMs * prepareShareMax))

@@ -97,8 +97,8 @@ export class OwnedShard {
     }
   }
 
-  /** Resolves when the state is here, or the shard is ended. Throws `config.log-lost` (H7). */
-  restore(): Promise<void> {
+  /** Resolves with true when the state is here, with false when the shard is ended. Throws `config.log-lost` (H7). */
+  restore(): Promise<boolean> {
     return this.claimed.copy.restore(this.claimed.tail)
   }
 

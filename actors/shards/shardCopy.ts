@@ -81,18 +81,20 @@ export class ShardCopy {
 
   /**
    * Brings it to the end that `tail` has read, which is the new owner's claim. While nobody answers for the
-   * log it is tried again, until it is ended. Throws `config.log-lost` (H7), and whatever the copy throws.
+   * log it is tried again, until it is ended: then it resolves with false. Throws `config.log-lost` (H7), and
+   * whatever the copy throws.
    */
-  async restore(tail: LogTail): Promise<void> {
+  async restore(tail: LogTail): Promise<boolean> {
     for (let lostBefore = 0; !this.#isEnded; ) {
       try {
-        if (await this.#alone(() => this.#bringTo(tail, 'this host'))) return
+        if (await this.#alone(() => this.#bringTo(tail, 'this host'))) return true
       } catch (error) {
         const isLost = isFault(error) && error.code === 'config.log-lost' && ++lostBefore >= lostLooks
         if (isLost || !isFault(error) || (error.kind !== 'unavailable' && error.code !== 'config.log-lost')) throw error
       }
       await sleep(this.services.clock, this.services.settings.backoffMs)
     }
+    return false
   }
 
   /** Resolves when nothing of it writes to the copy any more: another begins behind it. */
@@ -135,8 +137,9 @@ export class ShardCopy {
   async #read(reader: LogTail, goal: number): Promise<void> {
     for await (const { end, content, writes, isInParts } of reader.read()) {
       if (this.#isEnded) break
-      if (content.kind === 'restored' && content.name !== this.#snapshot?.name) return this.#beginAnew()
-      if (end.number > (this.#snapshot?.from ?? 0)) await this.#replay.add(writes, end, isInParts)
+      const isAhead = end.number > (this.#snapshot?.from ?? 0)
+      if (isAhead && content.kind === 'restored' && content.name !== this.#snapshot?.name) return this.#beginAnew()
+      if (isAhead) await this.#replay.add(writes, end, isInParts)
       if (end.number >= goal && !isInParts) break
     }
     await this.#replay.flush()

@@ -113,6 +113,7 @@ export async function open({ record = {}, target = 1, undos = [], isAtDeadVersio
     },
     history: {
       newest: 1,
+      manifests: [],
       undoes,
       isRewind: () => false,
       takesBack: (version: number) => undos.includes(version),
