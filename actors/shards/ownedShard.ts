@@ -97,7 +97,7 @@ export class OwnedShard {
     }
   }
 
-  /** Resolves with true when the state is here, with false when the shard is ended. Throws `config.log-lost` (H7). */
+  /** Resolves with true when the state is here, with false when it is ended. Throws `config.log-lost` (H7). */
   restore(): Promise<boolean> {
     return this.claimed.copy.restore(this.claimed.tail)
   }

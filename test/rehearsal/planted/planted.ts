@@ -63,7 +63,6 @@ export const plantedFaults: readonly PlantedFault[] = [
   { patch: 'replay-is-not-counted', shownBy: 'rewinds', rules: ['W3'], firstSeed: 830 },
   { patch: 'range-without-its-limit', shownBy: 'table', rules: ['T5'], firstSeed: 44 },
   { patch: 'answer-of-a-host-that-stood-still', shownBy: 'shards', rules: ['C14'], firstSeed: 966 },
-  { patch: 'birth-is-left-undone', shownBy: 'shards', rules: ['C10'], firstSeed: 1590 },
   { patch: 'claim-that-does-not-wait', shownBy: 'shards', rules: ['C14'], firstSeed: 44 },
   { patch: 'copy-is-trusted', shownBy: 'shards', rules: ['C14', 'C3', 'C2'], firstSeed: 29 },
   { patch: 'reply-before-its-append', shownBy: 'shards', rules: ['C14', 'C3', 'invariant'], firstSeed: 29 },
