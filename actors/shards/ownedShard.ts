@@ -97,7 +97,7 @@ export class OwnedShard {
     }
   }
 
-  /** Resolves with true when the state is here, with false when it is ended. Throws `config.log-lost` (H7). */
+  /** Resolves with whether the state is here: false, if it was ended. Throws `config.log-lost` (H7). */
   restore(): Promise<boolean> {
     return this.claimed.copy.restore(this.claimed.tail)
   }
