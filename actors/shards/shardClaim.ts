@@ -65,12 +65,16 @@ const followMs = 100
 /** It is ready when one step takes no longer. Callers wait for the last one. */
 const readyMs = 25
 
+/** So often in a row a log is read anew that was trimmed while it was read: then it can't be read at all. */
+const lostLooksMax = 3
+
 /** The lease of an owner that no kept entry tells of: more than anybody may have. */
 export const leaseMsMax = 60_000
 
 export class ShardClaim {
   #tail: LogTail
   #sinceMs: number
+  #lostLooks = 0
   #isStopped = false
   #tries = 0
   #poked: () => void = () => {}
@@ -168,11 +172,13 @@ export class ShardClaim {
     try {
       await this.#tail.advance()
     } catch (error) {
-      if (isFault(error) && error.code === 'config.log-lost' && this.#tail.end.last > 0) this.#tail = this.#newTail()
+      const isLost = isFault(error) && error.code === 'config.log-lost'
+      if (isLost && this.#tail.end.last > 0 && ++this.#lostLooks <= lostLooksMax) this.#tail = this.#newTail()
       else if (!isFault(error) || error.code.startsWith('config.')) throw error
       this.#sinceMs = clock.monotonicMs()
       return false
     }
+    this.#lostLooks = 0
     if (this.#tail.end.last !== before) this.#sinceMs = clock.monotonicMs()
     return true
   }

@@ -73,6 +73,7 @@ interface Item {
 export class LogWriter {
   /** The last entry that counts. */
   #counted: LogMark
+  #whole: LogMark
   /** The last that was made. */
   #made: LogMark
   /** In order; the first is the next to count. */
@@ -101,13 +102,14 @@ export class LogWriter {
     private readonly watch?: AppendWatch,
   ) {
     this.#counted = begin
+    this.#whole = begin
     this.#made = begin
     this.#repeatMs = limits.repeatMs
   }
 
-  /** The last entry that counts. */
-  get counted(): LogMark {
-    return this.#counted
+  /** The last entry that counts, of those that end a request: readers can begin behind it. */
+  get whole(): LogMark {
+    return this.#whole
   }
 
   /** The callback is called in the order of the entries, before a later entry's. */
@@ -215,7 +217,10 @@ export class LogWriter {
     this.#counted = { position: head.after + 1, end: head.entry.end }
     this.#repeatMs = this.limits.repeatMs
     this.#watched(head.after)
-    if (head.isLast) head.request.counted(this.#counted)
+    if (head.isLast) {
+      this.#whole = this.#counted
+      head.request.counted(this.#counted)
+    }
     while (this.#waiting.length > 0 && !this.#isFull) this.#start(this.#waiting.shift()!)
     this.#tellIdle()
   }

@@ -135,9 +135,9 @@ export class LoggedStore implements StateStore {
     this.#follower = new CacheFollower(cache, clock, limits, end, (mark) => this.#cacheHolds(mark))
   }
 
-  /** The last entry that counts. */
+  /** The last entry that counts and ends a commit: the log can be trimmed up to it. */
   get end(): LogMark {
-    return this.#writer.counted
+    return this.#writer.whole
   }
 
   get(key: string): Uint8Array | undefined {

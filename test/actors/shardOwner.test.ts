@@ -1,44 +1,10 @@
 /** The owner of a shard: claims, the lease, take-over, and the state that it restores (rules H1 to H9). */
-import test, { type ExecutionContext } from 'ava'
-import type { OwnedShard } from '../../actors/shards/ownedShard.js'
+import test from 'ava'
 import { ShardLease } from '../../actors/shards/shardLease.js'
 import type { AppendInTransit } from '../../transports/memory/memoryLogFaults.js'
-import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { until } from '../support/eventually.js'
 import { codeOf } from '../support/rejections.js'
-import { VirtualClock } from '../support/virtualClock.js'
-import { Contender, type shardSettings } from './shardsFixture.js'
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-
-function world(t: ExecutionContext, settings: Partial<typeof shardSettings> = {}, sliceBytesMax?: number) {
-  const clock = new VirtualClock()
-  const logs = memoryShardLogs({
-    clock,
-    entryBytesMax: 2_000,
-    durability: 'replicated',
-    ...(sliceBytesMax !== undefined && { sliceBytesMax }),
-  })
-  const hosts: Contender[] = []
-  t.teardown(() => {
-    for (const host of hosts) host.stop()
-    clock.stop()
-  })
-  const host = (name: string) => {
-    const made = new Contender(name, { clock, logs, random: { next: () => 0.5 } as never, settings })
-    hosts.push(made)
-    return made
-  }
-  return { clock, logs, host, shard: logs.shard('pages', 0) }
-}
-
-const put = (shard: OwnedShard, key: string, value: string) => shard.store.commit([[key, bytes(value)]])
-const got = (shard: OwnedShard | undefined, key: string) => {
-  const value = shard?.store.get(key)
-  return value === undefined ? undefined : Buffer.from(value).toString()
-}
-const all = (shard: OwnedShard) =>
-  [...shard.store.range('', '\u{10ffff}')].map(([key, value]) => [key, Buffer.from(value).toString()])
+import { all, type Contender, got, put, world } from './shardsFixture.js'
 
 /** Whether the host's copy holds so many entries. */
 const copied = ({ cache }: Contender, entries: number) => (cache?.held?.end.number ?? 0) >= entries
@@ -263,41 +229,6 @@ test('a commit that the log refuses leaves no trace, and the next one goes on', 
     ['k', '1'],
     ['large', 'y'.repeat(5_000)],
   ])
-})
-
-test('H8: the log is cut off behind snapshots, and the state is whole on a host that has none of it', async (t) => {
-  const { host, shard } = world(t, { snapshotBytesMin: 3_000 }, 500)
-  const first = host('a')
-  const a = await first.own()
-  for (let round = 0; round < 60; round++) await put(a!, `key ${round % 20}`, `${round} ${'x'.repeat(200)}`)
-  await a!.store.commit([['key 3', null]])
-  await until(() => (shard.log.entries[0]?.position ?? 0) > 10, 'the log is cut off')
-  const before = all(a!)
-  first.kill()
-  const b = await host('b').own()
-  t.deepEqual(all(b!), before)
-  t.is(before.length, 19)
-  t.true((await shard.snapshots.names()).length <= 2)
-})
-
-test('H8: writes during a snapshot are in the state, whichever came first', async (t) => {
-  const { host, shard } = world(t, { snapshotBytesMin: 1_000 }, 300)
-  const first = host('a')
-  const a = await first.own()
-  for (let i = 0; i < 12; i++) await put(a!, `k${String(i).padStart(2, '0')}`, 'x'.repeat(100))
-  const named = () => shard.log.entries.length < 12
-  let writes = 0
-  while (!named() && writes < 200) {
-    await a!.store.commit([
-      [`k${String(writes % 12).padStart(2, '0')}`, bytes(`new ${writes}`)],
-      [`k${String((writes + 5) % 12).padStart(2, '0')}`, null],
-    ])
-    writes++
-  }
-  t.true(named())
-  const before = all(a!)
-  first.kill()
-  t.deepEqual(all((await host('b').own())!), before)
 })
 
 test('H7: a log that has lost entries which this host has seen starts nowhere here, and the copy stays', async (t) => {

@@ -1,4 +1,5 @@
 /** Hosts that contend for one shard, with its log in memory: they can be killed, frozen and cut off. */
+import type { ExecutionContext } from 'ava'
 import { FewAtOnce } from '../../actors/base/fewAtOnce.js'
 import { defaultSettings } from '../../actors/base/settings.js'
 import { OwnedShard, type OwnerServices } from '../../actors/shards/ownedShard.js'
@@ -8,9 +9,9 @@ import { type CopyServices, ShardCopy } from '../../actors/shards/shardCopy.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
-import type { MemoryShardClient, MemoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
+import { type MemoryShardClient, type MemoryShardLogs, memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { type MemoryState, memoryStore } from '../../transports/memory/memoryStore.js'
-import type { VirtualClock } from '../support/virtualClock.js'
+import { VirtualClock } from '../support/virtualClock.js'
 
 export const shardSettings = {
   ...defaultSettings,
@@ -160,3 +161,35 @@ class FreezableClock implements Clock {
     else action()
   }
 }
+
+/** Hosts on one log. They end with the test. */
+export function world(t: ExecutionContext, settings: Partial<typeof shardSettings> = {}, sliceBytesMax?: number) {
+  const clock = new VirtualClock()
+  const logs = memoryShardLogs({
+    clock,
+    entryBytesMax: 2_000,
+    durability: 'replicated',
+    ...(sliceBytesMax !== undefined && { sliceBytesMax }),
+  })
+  const hosts: Contender[] = []
+  t.teardown(() => {
+    for (const host of hosts) host.stop()
+    clock.stop()
+  })
+  const host = (name: string) => {
+    const made = new Contender(name, { clock, logs, random: { next: () => 0.5 } as never, settings })
+    hosts.push(made)
+    return made
+  }
+  return { clock, logs, host, shard: logs.shard('pages', 0) }
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+export const put = (shard: OwnedShard, key: string, value: string) => shard.store.commit([[key, bytes(value)]])
+export const got = (shard: OwnedShard | undefined, key: string) => {
+  const value = shard?.store.get(key)
+  return value === undefined ? undefined : Buffer.from(value).toString()
+}
+export const all = (shard: OwnedShard) =>
+  [...shard.store.range('', '\u{10ffff}')].map(([key, value]) => [key, Buffer.from(value).toString()])

@@ -6,6 +6,12 @@
 import { registerCompletionHandler } from 'ava'
 
 const mayTakeMs = 30_000
+/** The slowest file takes a third of it. One that hangs is named, and the files after it are run. */
+const fileMayTakeMs = 540_000
+
+setTimeout(() => {
+  throw new Error(`a test of this file has not ended after ${fileMayTakeMs / 1000} s`)
+}, fileMayTakeMs).unref()
 
 registerCompletionHandler(() => {
   const exit = setTimeout(() => {

@@ -1,0 +1,71 @@
+/** H8: the log of a shard is cut off behind its snapshots. */
+import test from 'ava'
+import { until } from '../support/eventually.js'
+import { codeOf } from '../support/rejections.js'
+import { all, bytes, put, world } from './shardsFixture.js'
+
+test('H8: the log is cut off behind snapshots, and the state is whole on a host that has none of it', async (t) => {
+  const { host, shard } = world(t, { snapshotBytesMin: 3_000 }, 500)
+  const first = host('a')
+  const a = await first.own()
+  for (let round = 0; round < 60; round++) await put(a!, `key ${round % 20}`, `${round} ${'x'.repeat(200)}`)
+  await a!.store.commit([['key 3', null]])
+  await until(() => (shard.log.entries[0]?.position ?? 0) > 10, 'the log is cut off')
+  const before = all(a!)
+  first.kill()
+  const b = await host('b').own()
+  t.deepEqual(all(b!), before)
+  t.is(before.length, 19)
+  t.true((await shard.snapshots.names()).length <= 2)
+})
+
+test('H8: writes during a snapshot are in the state, whichever came first', async (t) => {
+  const { host, shard } = world(t, { snapshotBytesMin: 1_000 }, 300)
+  const first = host('a')
+  const a = await first.own()
+  for (let i = 0; i < 12; i++) await put(a!, `k${String(i).padStart(2, '0')}`, 'x'.repeat(100))
+  const named = () => shard.log.entries.length < 12
+  let writes = 0
+  while (!named() && writes < 200) {
+    await a!.store.commit([
+      [`k${String(writes % 12).padStart(2, '0')}`, bytes(`new ${writes}`)],
+      [`k${String((writes + 5) % 12).padStart(2, '0')}`, null],
+    ])
+    writes++
+  }
+  t.true(named())
+  const before = all(a!)
+  first.kill()
+  t.deepEqual(all((await host('b').own())!), before)
+})
+
+test('H8: a snapshot begins behind a whole commit, also when it is made between the parts of one', async (t) => {
+  const { host, shard } = world(t, { snapshotBytesMin: 11_000 })
+  const owner = host('a')
+  const a = await owner.own()
+  for (let i = 0; i < 4; i++) await put(a!, 'small', 'x'.repeat(1_000))
+  const begun = shard.log.last
+  // The answer for the first commit is behind those for some parts of the second: they count at one moment.
+  let asked = 0
+  shard.log.fate = () => [{ answerAfterMs: 100 }, 'deliver' as const, 'deliver' as const][asked++] ?? { answerAfterMs: 300 }
+  const first = put(a!, 'first', 'x'.repeat(1_500))
+  const large = put(a!, 'large', 'y'.repeat(9_000))
+  await first
+  await until(() => shard.log.entries[0]!.position >= begun, 'the log is cut off')
+  await large
+  const before = all(a!)
+  owner.kill()
+  shard.log.fate = undefined
+  t.deepEqual(all((await host('b').own())!), before)
+})
+
+test('a log that can’t be read is not read anew for ever: its host says so', async (t) => {
+  const { host, shard } = world(t)
+  const first = host('a')
+  const a = await first.own()
+  await put(a!, 'large', 'x'.repeat(9_000))
+  first.kill()
+  // It begins with the third part of a commit.
+  await shard.log.open('w').trim(3)
+  t.is(await codeOf(host('b').own()), 'config.log-lost')
+})
