@@ -4,7 +4,7 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { unpackWrites } from '../../core/model/logEntry.js'
+import { writesIn } from '../../core/model/snapshotSlices.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { type LogEnd, LogTail } from './logTail.js'
@@ -44,7 +44,7 @@ async function copyOnce(log: ShardLog, name: string, take: CopyTarget['take'], o
   const tail = new LogTail(log, name, observe)
   await tail.advance()
   const { snapshot, end } = tail
-  if (snapshot !== undefined) for await (const slice of log.snapshots.read(snapshot.name)) await take(unpackWrites(slice))
+  if (snapshot !== undefined) for await (const writes of writesIn(log.snapshots.read(snapshot.name))) await take(writes)
   const after = snapshot?.from ?? 0
   const entries = new LogTail(log, name, () => {})
   for await (const { end: at, writes } of entries.read()) {

@@ -11,7 +11,8 @@
  *     beginning make it whole. Restoring refuses a gap.
  */
 import { Fault, isFault } from '../../core/base/fault.js'
-import { decodeEntry, entryDigest, isSameDigest, unpackWrites } from '../../core/model/logEntry.js'
+import { decodeEntry, entryDigest, isSameDigest } from '../../core/model/logEntry.js'
+import { writesIn } from '../../core/model/snapshotSlices.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
@@ -164,9 +165,9 @@ export class ShardCopy {
     await cache.clear()
     if (snapshot !== undefined) {
       this.#snapshot = snapshot
-      for await (const slice of this.log.snapshots.read(snapshot.name)) {
+      for await (const writes of writesIn(this.log.snapshots.read(snapshot.name))) {
         if (this.#isEnded) return undefined
-        await cache.commit(unpackWrites(slice))
+        await cache.commit(writes)
       }
     }
     return new LogTail(this.log, name, () => {})

@@ -10,7 +10,8 @@
  */
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import { nextEntry } from '../../core/model/logChain.js'
-import { type EntryContent, packWrites } from '../../core/model/logEntry.js'
+import type { EntryContent } from '../../core/model/logEntry.js'
+import { slicesOf } from '../../core/model/snapshotSlices.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import { type Random, randomName } from '../../core/ports/random.js'
@@ -32,7 +33,6 @@ const leaseMs = 10_000
 const beatsPerLease = 3
 const looksPerLease = 10
 /** Beside the keys and values of a write. */
-const pairBytes = 16
 
 export class ShardReplacement {
   readonly #tail: LogTail
@@ -85,7 +85,7 @@ export class ShardReplacement {
     const { log } = this
     const older = await log.snapshots.names()
     const name = this.#owner
-    await log.snapshots.write(name, slicesOf(state, log.snapshots.sliceBytesMax))
+    await log.snapshots.write(name, slicesOf(each(state), log.snapshots.sliceBytesMax))
     // In millionths of a second no log grows as fast as time.
     const time = Math.floor(this.services.clock.now() * 1_000)
     const counted = await this.#append((after) => ({
@@ -126,19 +126,6 @@ export class ShardReplacement {
   }
 }
 
-async function* slicesOf(state: AsyncIterable<readonly Write[]>, bytesMax: number): AsyncGenerator<Uint8Array> {
-  let slice: Write[] = []
-  let bytes = pairBytes
-  for await (const writes of state)
-    for (const write of writes) {
-      const weight = Buffer.byteLength(write[0]) + (write[1]?.length ?? 0) + pairBytes
-      if (slice.length > 0 && bytes + weight > bytesMax) {
-        yield packWrites(slice)
-        slice = []
-        bytes = pairBytes
-      }
-      slice.push(write)
-      bytes += weight
-    }
-  if (slice.length > 0) yield packWrites(slice)
+async function* each(state: AsyncIterable<readonly Write[]>): AsyncGenerator<Write> {
+  for await (const writes of state) yield* writes
 }

@@ -8,10 +8,9 @@
  */
 
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { packWrites } from '../../core/model/logEntry.js'
+import { slicesOf } from '../../core/model/snapshotSlices.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
-import type { Write } from '../../core/ports/stateStore.js'
 import type { LoggedStore } from '../../core/store/loggedStore.js'
 import { entryWeightBytes, type LogOwner } from './logTail.js'
 
@@ -26,7 +25,6 @@ export interface SnapshotServices {
 
 /** A key that no node has is behind all others. */
 const endOfKeys = '\u{10ffff}'
-const pairBytes = 16
 
 export class ShardSnapshots {
   #sizeBytes = 0
@@ -85,24 +83,10 @@ export class ShardSnapshots {
   }
 
   async *#slices(size: { bytes: number }): AsyncGenerator<Uint8Array> {
-    const most = this.log.snapshots.sliceBytesMax
-    for (let from = ''; ; ) {
-      const slice: Write[] = []
-      let bytes = pairBytes
-      let isEnd = true
-      for (const [key, value] of this.store.range(from, endOfKeys)) {
-        const weight = Buffer.byteLength(key) + value.length + pairBytes
-        if (slice.length > 0 && bytes + weight > most) {
-          isEnd = false
-          from = key
-          break
-        }
-        slice.push([key, value])
-        bytes += weight
-      }
-      if (slice.length > 0) yield packWrites(slice)
-      size.bytes += bytes
-      if (isEnd || this.#isStopped) return
+    for await (const slice of slicesOf(this.store.range('', endOfKeys), this.log.snapshots.sliceBytesMax)) {
+      size.bytes += slice.length
+      yield slice
+      if (this.#isStopped) return
       await new Promise<void>((resolve) => this.services.clock.turn(resolve))
     }
   }

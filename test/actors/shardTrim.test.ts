@@ -59,6 +59,22 @@ test('H8: a snapshot begins behind a whole commit, also when it is made between 
   t.deepEqual(all((await host('b').own())!), before)
 })
 
+test('H8: a value that is larger than a slice of a snapshot is in several', async (t) => {
+  const { host, shard } = world(t, { snapshotBytesMin: 3_000 }, 300)
+  const first = host('a')
+  const a = await first.own()
+  await a!.store.commit([
+    ['before', bytes('1')],
+    ['large', bytes('x'.repeat(5_000))],
+    ['next', bytes('2')],
+  ])
+  await until(() => shard.log.entries[0]!.position > 3, 'the log is cut off')
+  const before = all(a!)
+  first.kill()
+  t.deepEqual(all((await host('b').own())!), before)
+  t.deepEqual(first.warnings, [])
+})
+
 test('a log that can’t be read is not read anew for ever: its host says so', async (t) => {
   const { host, shard } = world(t)
   const first = host('a')

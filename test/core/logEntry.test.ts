@@ -1,4 +1,5 @@
 /** H1: entries of logs as bytes, and the chain that they make. */
+import { Readable } from 'node:stream'
 import test from 'ava'
 import fc from 'fast-check'
 import { Chain, type ChainEnd, commitEntries, emptyChain, isSameEnd, nextEntry } from '../../core/model/logChain.js'
@@ -14,8 +15,10 @@ import {
   packWrites,
   unpackWrites,
 } from '../../core/model/logEntry.js'
+import { slicesOf, writesIn } from '../../core/model/snapshotSlices.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { anyText } from '../support/anyText.js'
+import { codeOf } from '../support/rejections.js'
 
 const plainBytes = (max: number) => fc.uint8Array({ maxLength: max }).map((bytes) => new Uint8Array(bytes))
 const wellFormed = anyText(40).filter((text) => text.isWellFormed())
@@ -162,4 +165,31 @@ test('a commit in parts begins anew behind one that has failed behind some of it
   t.deepEqual(replayed(emptyChain, [...failed, ...whole]), [['b', new Uint8Array(1000)]])
   const third = nextEntry(failed[1]!.end, { kind: 'part', index: 3, isLast: false, bytes: new Uint8Array(1) })
   t.throws(() => replayed(emptyChain, [...failed, third]), { code: 'config.log-lost' })
+})
+
+const sliced = async (given: readonly Write[], bytesMax: number) => {
+  const slices: Uint8Array[] = []
+  for await (const slice of slicesOf(given, bytesMax)) slices.push(slice)
+  return slices
+}
+const unsliced = async (slices: readonly Uint8Array[]) => {
+  const found: Write[] = []
+  for await (const part of writesIn(Readable.from(slices))) found.push(...part)
+  return found
+}
+
+test('slices of a snapshot are read back as they were, and none is larger than it may be', async (t) => {
+  const property = fc.asyncProperty(writes, fc.integer({ min: 2, max: 400 }), async (given, bytesMax) => {
+    const slices = await sliced(given, bytesMax)
+    t.true(slices.every(({ length }) => length <= bytesMax))
+    t.deepEqual(await unsliced(slices), given)
+  })
+  await fc.assert(property, { numRuns: 200 })
+})
+
+test('slices that are lost, doubled or in another order are one fault', async (t) => {
+  const [first, ...others] = await sliced([['k', new Uint8Array(500)]], 200)
+  t.is(others.length, 2)
+  const wrong = [[first!], others, [first!, first!, ...others, others.at(-1)!], [new Uint8Array([9, 1])], [new Uint8Array()]]
+  for (const slices of wrong) t.is(await codeOf(unsliced(slices)), 'config.log-lost')
 })

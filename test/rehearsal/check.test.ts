@@ -102,7 +102,7 @@ const noting = {
   },
 }
 
-const few = { histories: 250, findingsMax: 4 }
+const few = { histories: 60, findingsMax: 4 }
 
 async function finds(t: ExecutionContext, upgrade: Parameters<typeof check>[0], kind: FindingKind, part: string, options = {}) {
   const report = await check(upgrade, { ...few, ...options })
