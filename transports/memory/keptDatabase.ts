@@ -8,9 +8,12 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { type Clock, withMonotonic } from '../../core/ports/clock.js'
 import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import type { UdbFactory } from '../udbFactory.js'
-import { entriesOf, readKept, type Section, stampEntries } from './keptSystem.js'
+import { entriesOf, KeptRows, readKept, type Section, stampEntries } from './keptSystem.js'
 import { MemoryDatabase } from './memoryDatabase.js'
 import { MemorySystem, reach, type Server, type SystemData } from './memorySystem.js'
+
+/** Of rows each tells by itself whether it has changed. */
+type Part = Section | 'nodes'
 
 /** The parts that each method may change. Those that read, or renew what is of a process, change none. */
 const changes = {
@@ -50,7 +53,7 @@ const changes = {
   declareDead: ['facts'],
   restoreEnded: ['facts'],
   finalize: ['facts'],
-} as const satisfies Record<keyof UpgradeDatabase, readonly Section[]>
+} as const satisfies Record<keyof UpgradeDatabase, readonly Part[]>
 
 export interface KeptDatabase extends UdbFactory {
   /** The data of all, and the faults of memory, for tests. */
@@ -95,7 +98,7 @@ function keeping(database: UpgradeDatabase, keeper: Keeper): UpgradeDatabase {
   return new Proxy(database, {
     get: (_, name) => {
       const method: unknown = Reflect.get(database, name)
-      const sections = (changes as Record<string | symbol, readonly Section[] | undefined>)[name]
+      const sections = (changes as Record<string | symbol, readonly Part[] | undefined>)[name]
       if (typeof method !== 'function' || sections === undefined) return method
       return async (...args: unknown[]) => {
         const answer: unknown = await Reflect.apply(method, database, args)
@@ -113,6 +116,8 @@ const unwritten = Symbol('unwritten')
 class Keeper {
   readonly #written = new Map<Section, Map<string, unknown>>()
   #newest: Promise<unknown> = Promise.resolve()
+  #of: SystemData | undefined
+  #rows: KeptRows | undefined
 
   constructor(
     private readonly store: StateStore,
@@ -120,6 +125,8 @@ class Keeper {
     private readonly nowMs: () => number,
   ) {
     const data = this.dataNow()!
+    this.#of = data
+    this.#rows = new KeptRows(data)
     for (const section of allSections) {
       const entries = entriesOf(section, data).map(({ key, value }) => [key, value] as const)
       // Of a new one nothing is written yet.
@@ -127,21 +134,33 @@ class Keeper {
     }
   }
 
-  keep(sections: readonly Section[]): Promise<void> {
+  keep(parts: readonly Part[]): Promise<void> {
     const data = this.dataNow()
-    const writes = data === undefined ? [] : sections.flatMap((section) => this.#differences(section, data))
+    const found = parts.filter((part) => part !== 'nodes').flatMap((section) => this.#differences(section, data))
+    const rows = parts.includes('nodes') && data !== undefined ? this.#changesOfRows(data) : []
+    const writes = [...found.map(({ write }) => write), ...rows]
     // Others may be on their way: their answers are no earlier.
     if (writes.length === 0) return this.#newest.then(() => {})
     const stamps = stampEntries(this.nowMs()).map(({ key, bytes }): Write => [key, bytes()])
-    const done = this.store.commit([...stamps, ...writes.map(({ write }) => write)]).catch((error: unknown) => {
-      for (const { section, write } of writes) this.#written.get(section)!.set(write[0], unwritten)
+    const done = this.store.commit([...stamps, ...writes]).catch((error: unknown) => {
+      for (const { section, write } of found) this.#written.get(section)!.set(write[0], unwritten)
+      this.#rows?.unwritten(rows)
       throw error
     })
     this.#newest = done.catch(() => {})
     return done
   }
 
-  #differences(section: Section, data: SystemData): { readonly section: Section; readonly write: Write }[] {
+  /** Data in the place of those before them, which only a test's have, are compared with what is stored. */
+  #changesOfRows(data: SystemData): Write[] {
+    if (this.#rows !== undefined && this.#of === data) return this.#rows.changes()
+    this.#of = data
+    this.#rows = new KeptRows(data)
+    return this.#rows.all(this.store)
+  }
+
+  #differences(section: Section, data: SystemData | undefined): { readonly section: Section; readonly write: Write }[] {
+    if (data === undefined) return []
     const before = this.#written.get(section)!
     const after = new Map<string, unknown>()
     const found: { readonly section: Section; readonly write: Write }[] = []
@@ -159,4 +178,4 @@ class Keeper {
   }
 }
 
-const allSections: readonly Section[] = [...new Set(Object.values(changes).flat())]
+const allSections = [...new Set(Object.values(changes).flat())].filter((part) => part !== 'nodes')

@@ -11,10 +11,11 @@ import { Fault } from '../../core/base/fault.js'
 import { isRead, localFormats, numbersRead } from '../../core/base/formats.js'
 import { type Control, controlKey } from '../../core/control/control.js'
 import type { Attendance } from '../../core/control/standing.js'
-import type { StateStore } from '../../core/ports/stateStore.js'
+import type { StateStore, Write } from '../../core/ports/stateStore.js'
 import { pack, unpack } from '../../core/wire/codec.js'
 import type { MemoryAudit } from './memoryAudit.js'
 import { newSystem, type SystemData } from './memorySystem.js'
+import { TrackedMap } from './trackedMap.js'
 
 /** An entry: the same value as before is not written again. */
 export interface KeptEntry {
@@ -24,7 +25,7 @@ export interface KeptEntry {
 }
 
 /** The parts that change together. */
-export type Section = 'facts' | 'manifests' | 'bundles' | 'slots' | 'controls' | 'directives' | 'audit' | 'tables' | 'nodes'
+export type Section = 'facts' | 'manifests' | 'bundles' | 'slots' | 'controls' | 'directives' | 'audit' | 'tables'
 
 const formatKey = 'format'
 const timeKey = 'time'
@@ -72,11 +73,56 @@ export function entriesOf(section: Section, data: SystemData): KeptEntry[] {
       return [...data.tables].flatMap(([name, table]) =>
         [...table].map(([key, value]) => textEntry(`table/${name}/${key}`, value)),
       )
-    case 'nodes':
-      return [
-        ...[...data.nodes].map(([id, registration]) => valueEntry(`node/${id}`, registration)),
-        ...[...data.forgotten].map(([id, sinceMs]) => textEntry(`forgotten/${id}`, String(sinceMs))),
-      ]
+  }
+}
+
+/** The rows of nodes. There may be many, and a change is of one: they are not gone through. */
+export class KeptRows {
+  readonly #nodes: TrackedMap<string, Registration>
+  readonly #forgotten: TrackedMap<string, number>
+
+  /** From now on the data know which of their rows change. */
+  constructor(data: SystemData) {
+    const rows = { nodes: new TrackedMap(data.nodes), forgotten: new TrackedMap(data.forgotten) }
+    Object.assign(data, rows)
+    this.#nodes = rows.nodes
+    this.#forgotten = rows.forgotten
+  }
+
+  /** All of them, and the deletion of those in the store that are not there. */
+  all(stored: Pick<StateStore, 'range'>): Write[] {
+    const writes = new Map<string, Uint8Array | null>()
+    for (const folder of ['node', 'forgotten'])
+      for (const [key] of stored.range(`${folder}/`, `${folder}0`)) writes.set(key, null)
+    for (const id of this.#nodes.keys()) writes.set(...this.#node(id))
+    for (const id of this.#forgotten.keys()) writes.set(...this.#forget(id))
+    this.changes()
+    return [...writes]
+  }
+
+  /** Those that have changed since it was asked last. */
+  changes(): Write[] {
+    const nodes = [...this.#nodes.takeChanged()].map((id) => this.#node(id))
+    return [...nodes, ...[...this.#forgotten.takeChanged()].map((id) => this.#forget(id))]
+  }
+
+  /** These changes were not written: they are told again. */
+  unwritten(writes: readonly Write[]): void {
+    for (const [key] of writes) {
+      const [folder, id] = split(key)
+      if (folder === 'node') this.#nodes.touch(id)
+      else this.#forgotten.touch(id)
+    }
+  }
+
+  #node(id: string): Write {
+    const row = this.#nodes.get(id)
+    return [`node/${id}`, row === undefined ? null : new TextEncoder().encode(JSON.stringify(row))]
+  }
+
+  #forget(id: string): Write {
+    const sinceMs = this.#forgotten.get(id)
+    return [`forgotten/${id}`, sinceMs === undefined ? null : new TextEncoder().encode(String(sinceMs))]
   }
 }
 
