@@ -28,7 +28,7 @@ import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { ClockV1 } from './notesClasses.js'
 
-const entriesCount = 200_000
+const entriesCount = 60_000
 const labelsCount = 20_000
 const remarksCount = 20_000
 const bounds = { transformRecordsPerCommit: 500, transformBytesPerCommit: 32 * 1024, sweepKeysPerCommit: 1_000 } as const
@@ -229,7 +229,7 @@ async function bigNode(t: ExecutionContext, entries: number) {
 const isNew = (key: string) => key.startsWith('s/big/1.')
 const newRecords = (store: StateStore) => [...store.range('s/big/', 's/big0')].filter(([key]) => isNew(key)).length
 
-test('200,000 records are rewritten, carried over and given to a past-SO, in transactions within the bounds', async (t) => {
+test('60,000 records are rewritten, carried over and given to a past-SO, in transactions within the bounds', async (t) => {
   const { system, state, phases, big, small, v0, v1 } = await bigNode(t, entriesCount)
   const before = { entries: await v0.entries(), labels: await v0.labels(), remarks: await v0.remarks() }
   t.is(before.entries.records, entriesCount)
@@ -266,7 +266,7 @@ test('200,000 records are rewritten, carried over and given to a past-SO, in tra
   const recordBytesMax = 2 * filling.length
   t.true(bytesMost < bounds.transformBytesPerCommit + recordBytesMax, `${bytesMost} bytes in one transaction`)
   t.true(heldMost < bytesAll / 2, `${heldMost} bytes were held, of ${bytesAll} written`)
-  t.true(ticks > 200, `the other node answered ${ticks} calls during the transform`)
+  t.true(ticks > entriesCount / 1_000, `the other node answered ${ticks} calls during the transform`)
 })
 
 test('a transform over a collection that fails half way leaves nothing of the new generation, and the old one whole', async (t) => {

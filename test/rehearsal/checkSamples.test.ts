@@ -9,15 +9,15 @@ const chains: readonly (readonly [title: string, modules: readonly string[], his
   [
     'pages, comments and likes',
     ['1-comments', '2-likes', '3-like-nothing'].map((name) => `02-pages-comments/upgrades/${name}.ts`),
-    150,
+    50,
   ],
-  ['comments, with their way back', ['02-pages-comments/upgrades/1-comments.ts'], 150],
-  ['archive and cache', ['03-archive-cache/upgrades/1-cache.ts'], 150],
+  ['comments, with their way back', ['02-pages-comments/upgrades/1-comments.ts'], 50],
+  ['archive and cache', ['03-archive-cache/upgrades/1-cache.ts'], 50],
   ['replicas that recover from one another', ['04-replica-group/upgrades/1-sizes.ts'], 40],
   ['stations and their pilots', ['05-clients-after-servers/upgrades/1-tomorrow.ts'], 30],
-  ['sensors', ['06-sensor-field/upgrades/1-kelvin.ts'], 150],
-  ['accounts, repaired', ['08-rewind/upgrades/3-euros-repaired.ts'], 80],
-  ['stocks of a neighbour', ['09-neighbours/upgrades/warehouse-1-orders.ts'], 150],
+  ['sensors', ['06-sensor-field/upgrades/1-kelvin.ts'], 50],
+  ['accounts, repaired', ['08-rewind/upgrades/3-euros-repaired.ts'], 40],
+  ['stocks of a neighbour', ['09-neighbours/upgrades/warehouse-1-orders.ts'], 50],
 ]
 
 for (const [title, modules, histories] of chains) {

@@ -10,8 +10,8 @@ import { play } from '../../rehearsal/world/world.js'
 import { withoutStacks } from '../support/withoutStacks.js'
 
 /** More are played by `npm run rehearse`. */
-const seeds = 1_000
-const seedsPerTest = 250
+const seeds = 500
+const seedsPerTest = 125
 
 for (let from = 1; from <= seeds; from += seedsPerTest) {
   const to = from + seedsPerTest - 1
