@@ -41,6 +41,7 @@ export type { NeighbourClass } from './core/model/neighbour.js'
 export type { NodeFacts, NodeFilter } from './core/model/nodeFilter.js'
 export { type NodeClass, NodeObject, type OneWay, type Remote, type StateOf } from './core/model/nodeObject.js'
 export type { NodeRow, NodeStatus } from './core/model/nodeRow.js'
+export type { ObjectState } from './core/model/objectState.js'
 export { asItIs, type MakeRecord, type Records } from './core/model/recordTransform.js'
 export {
   futureSO,
@@ -51,6 +52,7 @@ export {
   pastSO,
   type SimulationThis,
 } from './core/model/simulation.js'
+export type { Accepts, StandardSchema } from './core/model/standardSchema.js'
 export type { TableEntries } from './core/model/tables.js'
 export type { Signer } from './core/ports/signatures.js'
 export { afterMyServers } from './core/schedules/afterMyServers.js'

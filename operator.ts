@@ -41,6 +41,7 @@ export { type NeighbourUse, neighbourUsesIn, systemOfPin } from './core/model/ne
 export { areFacts } from './core/model/nodeFilter.js'
 export { nodeIdOfKey } from './core/model/nodeRecord.js'
 export { clientService, mayBeAsleep, oldestPossible } from './core/model/nodeRow.js'
+export { type ObjectPlace, objectPlaceOf, objectStateOf } from './core/model/objectState.js'
 export type { ReportedDifference } from './core/model/recordedOperation.js'
 export { forksTable } from './core/model/reservedTables.js'
 export { shardsMax } from './core/model/shard.js'

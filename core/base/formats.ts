@@ -67,6 +67,8 @@ export const fileFormats = {
   backup: { oldest: 1, newest: 1 },
   /** A copy of state: of a directory, or of a sharded service. */
   stateCopy: { oldest: 1, newest: 1 },
+  /** Calls of a running service, as `natsctl record` keeps them. */
+  recordedCalls: { oldest: 1, newest: 1 },
 } as const satisfies Record<string, Omit<FormatNumbers, 'first'>>
 
 /** Data that one process keeps for itself. Nobody else reads them, so a system has no level for them. */

@@ -14,6 +14,7 @@ import { type EventType, type Hearing, hearingsOf } from './event.js'
 import { allowsOf, baseBrand, creatorsOf, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { isNeighbourClass, type NeighbourClass, type NeighbourUse, neighbourClass } from './neighbour.js'
 import { checkShards } from './shard.js'
+import type { Accepts } from './standardSchema.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
 
 /**
@@ -88,6 +89,8 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly birth?: 'explicit'
   /** The events that its objects publish. */
   static readonly publishes?: readonly EventType<any>[]
+  /** Schemas of the arguments of its methods, as Standard Schema has them: for `check` alone. */
+  static readonly accepts?: Accepts
   static initial(): object {
     return {}
   }
@@ -197,6 +200,7 @@ export type NodeClass = (abstract new (
   readonly shards?: number
   readonly birth?: 'explicit'
   readonly publishes?: readonly EventType<any>[]
+  readonly accepts?: Accepts
   initial(): object
 }
 

@@ -11,6 +11,8 @@ import { withBuildSettings } from './buildSettings.js'
 import { bundle } from './bundle.js'
 import { typeCheck } from './typeCheck.js'
 
+export { type RecordedCall, type RecordedCalls, type RecordedEnd, readRecordedCalls } from '../record/recordedCalls.js'
+export { type CopiedNodes, readCopiedNodes } from '../state/copiedNodes.js'
 export { type ReadUpgrades, type ReadUpgradesOptions, readUpgrades } from './readUpgrades.js'
 
 export interface BuildUpgradeOptions {

@@ -1,11 +1,12 @@
 /** A check as JSON (docs/natsctl.md has its form). */
 import type { Blame, CheckReport, Outcome } from 'theseus-actors/rehearsal'
 
-export function checkJson({ holds, findings, meant, hints, tried, untried, notCompared, histories, seed }: CheckReport) {
+export function checkJson({ holds, findings, meant, hints, tried, untried, notCompared, real, histories, seed }: CheckReport) {
   return {
     holds,
     histories,
     seed,
+    real,
     findings: findings.map(({ kind, version, blame, line, call, early, late, because, transcript }) => ({
       kind,
       version,

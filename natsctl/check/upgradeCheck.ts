@@ -19,6 +19,8 @@ interface CheckFlags extends GlobalFlags {
   readonly seed: number
   readonly within: number
   readonly sarif?: string
+  readonly with?: string
+  readonly state?: string
   readonly baseline?: string
   readonly updateBaseline?: true
 }
@@ -38,6 +40,8 @@ export function addCheck(upgrade: Command, program: Program): void {
     )
     .addOption(new Option('--seed <number>', 'the same seed plays the same histories').argParser(numberFlag(2 ** 31)).default(1))
     .addOption(new Option('--within <duration>', 'ends after this time').argParser(durationFlag).default(60_000, '60s'))
+    .option('--with <file>', 'plays real traffic too: a file of "natsctl record"')
+    .option('--state <file>', 'begins with real states too: a file of "natsctl backup --directory" or "--service"')
     .option('--baseline <file>', 'holds the classes and simulation objects against the contracts in this file')
     .option('--update-baseline', 'writes them into that file')
     .option('--sarif <file>', 'also writes the findings as SARIF 2.1.0, for code scanning')
@@ -54,7 +58,7 @@ async function checkUpgrades(sources: readonly string[], flags: CheckFlags): Pro
     import('../build/readUpgrades.js'),
     import('theseus-actors/rehearsal'),
   ])
-  const { histories, seed, within, sarif, output, baseline, updateBaseline } = flags
+  const { histories, seed, within, sarif, output, baseline, updateBaseline, state } = flags
   if (updateBaseline === true && baseline === undefined)
     throw usageFailure('--update-baseline writes the file of --baseline: name it')
   const { upgrades, source } = await readUpgrades(sources).catch((error: unknown) => {
@@ -63,7 +67,13 @@ async function checkUpgrades(sources: readonly string[], flags: CheckFlags): Pro
     throw error
   })
   const contracts = baseline === undefined ? [] : await heldAgainst(baseline, updateBaseline === true, upgrades, source)
-  const report = await check(upgrades, { source, seed, withinMs: within, ...(histories === undefined ? {} : { histories }) })
+  const options = {
+    ...{ source, seed, withinMs: within },
+    ...(histories === undefined ? {} : { histories }),
+    ...(flags.with === undefined ? {} : { with: flags.with }),
+    ...(state === undefined ? {} : { state }),
+  }
+  const report = await check(upgrades, options).catch(asFailure)
   if (sarif !== undefined) await writeAtomically(sarif, Buffer.from(JSON.stringify(sarifOf(report, contracts), undefined, 2)))
   show(output, {
     table: (isWide) => {
@@ -77,6 +87,12 @@ async function checkUpgrades(sources: readonly string[], flags: CheckFlags): Pro
     }),
   })
   return report.holds && contracts.every(({ isAccounted }) => isAccounted) ? exitCodes.done : exitCodes.degraded
+}
+
+/** A file that is not what it should be, or of other classes. */
+function asFailure(error: unknown): never {
+  if (isFault(error)) throw new Failure(exitCodes.error, `${error.code}: ${error.message}`, { cause: error })
+  throw error instanceof Error && error.constructor.name === 'NothingFits' ? usageFailure(error.message) : error
 }
 
 /** The changes against the baseline; none once it is written anew. */

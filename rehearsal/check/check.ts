@@ -5,6 +5,7 @@
  * call. Random histories on a real system in memory look for a contradiction, and the shortest is reported.
  */
 import type { NodeClass, Upgrade } from 'theseus-actors'
+import { seededRandom } from 'theseus-actors/memory'
 import type { Random } from '../../core/ports/random.js'
 import { NeighbourSystems, type RehearsedNeighbour } from '../neighbourSystems.js'
 import type { Blame } from './blame.js'
@@ -15,10 +16,13 @@ import { guessedParameters } from './guessedParameters.js'
 import type { ParametersOf, Sources } from './history.js'
 import { ownChance } from './ownChance.js'
 import { type ClosablePlayer, OwnStages, SharedStages } from './players.js'
+import { type RealOptions, realTraffic } from './realTraffic.js'
+import { type AcceptedArguments, acceptedArguments } from './schemaArguments.js'
 import { Search } from './search.js'
 import type { Parameters } from './shapes.js'
 import { Stage } from './stage.js'
 import { ThereAndBack, type ThereAndBackOptions } from './thereAndBack.js'
+import type { Traffic } from './traffic.js'
 
 /** The source of an upgrade, as `readUpgrades` of `theseus-actors/build` reads it with the compiler. */
 export interface UpgradeSource {
@@ -28,14 +32,14 @@ export interface UpgradeSource {
   readonly lineOf?: (blame: Blame) => SourceLine | null
 }
 
-export interface CheckOptions {
+export interface CheckOptions extends RealOptions {
   /** The nodes by id, with their class at version 0. By default one of each service concerned. */
   readonly nodes?: Readonly<Record<string, NodeClass>>
   /** Types and lines. Without it arguments are guessed from the names of parameters. */
   readonly source?: UpgradeSource
   /** Arguments of one's own, by class and method; each function is given a source of chance. */
   readonly arguments?: Readonly<Record<string, Readonly<Record<string, (random: Random) => readonly unknown[]>>>>
-  /** Calls of real traffic, by class and method. */
+  /** More arguments of real calls, by class and method. */
   readonly recorded?: Readonly<Record<string, Readonly<Record<string, readonly (readonly unknown[])[]>>>>
   /** The other systems that the classes call, by name. */
   readonly neighbours?: Readonly<Record<string, RehearsedNeighbour>>
@@ -65,11 +69,13 @@ export async function check(upgrades: Checked | readonly Checked[], given: Check
   const all = [upgrades].flat() as readonly Checked[]
   if (all.length === 0 || all.length > upgradesMax) throw new Error(`check takes 1 to ${upgradesMax} upgrades, not ${all.length}`)
   const { chain, options } = await withSources(all, given)
+  const real = await realTraffic(options, chain, Object.values(options.nodes ?? {}))
   const chance = ownChance()
   let player: ClosablePlayer | undefined
   try {
-    player = await playerOf(chain, options)
+    player = await playerOf(chain, options, real.traffic)
     const { cast } = player.sources
+    const used = real.used(cast)
     const { seed = 1, withinMs = 60_000, findingsMax = 10, without = [] } = options
     const histories = options.histories ?? (player instanceof SharedStages ? historiesAlone : historiesTogether)
     const lineOf = options.source?.lineOf ?? (() => null)
@@ -80,7 +86,7 @@ export async function check(upgrades: Checked | readonly Checked[], given: Check
       found.holds && hasInverse(chain) ? await thereAndBack(player, options, { histories, seed, untilMs, lineOf }) : undefined
     const report = back === undefined || without.includes(back.kind) ? found : { ...found, holds: false, findings: [back] }
     const untried = [...cast.members.values()].flatMap((member) => untriedOf(member, player!.sources))
-    const whole = { ...report, untried: uniqueBy(untried, ({ className, method }) => `${className}.${method}`) }
+    const whole = { ...report, real: used, untried: uniqueBy(untried, ({ className, method }) => `${className}.${method}`) }
     return { ...whole, text: reportText(whole) }
   } finally {
     await player?.close()
@@ -100,8 +106,11 @@ async function withSources(all: readonly Checked[], options: CheckOptions) {
   return { chain: upgrades, options: { source, ...options } }
 }
 
-async function playerOf(chain: readonly Upgrade[], options: CheckOptions): Promise<ClosablePlayer> {
+async function playerOf(chain: readonly Upgrade[], options: CheckOptions, traffic: Traffic): Promise<ClosablePlayer> {
   const neighbours = options.neighbours
+  const cast = new Cast(options.nodes ?? castOf(chain), chain)
+  if (cast.flipping.length === 0) throw new Error('no node of these upgrades would flip: give their nodes in "nodes"')
+  const accepted = await acceptedBySchemas(cast, options)
   const sourcesOf = (cast: Cast): Sources => {
     const classes = new Set([...cast.members.values()].flatMap(({ line }) => line))
     const internal = new Map([...cast.members].map(([nodeId, member]) => [nodeId, internalCommands(member)]))
@@ -109,17 +118,35 @@ async function playerOf(chain: readonly Upgrade[], options: CheckOptions): Promi
       isInternal: (node, method) => internal.get(node)?.has(method) === true,
       cast,
       parametersOf: parametersFrom(options, classes),
-      recorded: (className, method) => options.recorded?.[className]?.[method] ?? [],
+      recorded: (className, method) => [
+        ...(options.recorded?.[className]?.[method] ?? []),
+        ...traffic.argumentsOf(className, method),
+      ],
+      accepted: (className, method) => accepted.get(`${className}.${method}`),
+      traffic,
       own: (className, method) => options.arguments?.[className]?.[method],
       literals: literalsIn(classes),
     }
   }
-  const cast = new Cast(options.nodes ?? castOf(chain), chain)
-  if (cast.flipping.length === 0) throw new Error('no node of these upgrades would flip: give their nodes in "nodes"')
   if (areAlone(cast) && neighbours === undefined) return new SharedStages(sourcesOf(cast))
   const open = async () => (neighbours === undefined ? undefined : NeighbourSystems.start(neighbours))
   const player = new OwnStages(sourcesOf(cast), open)
   return options.nodes === undefined ? await withAllNodes(player, chain, sourcesOf, open) : player
+}
+
+/** Null for a method of whose schemas no value was found. */
+async function acceptedBySchemas(cast: Cast, options: CheckOptions): Promise<ReadonlyMap<string, AcceptedArguments | null>> {
+  const classes = new Set([...cast.members.values()].flatMap(({ line }) => line))
+  const parametersOf = parametersFrom(options, classes)
+  const literals = literalsIn(classes)
+  const random = seededRandom(options.seed ?? 1)
+  const found = new Map<string, AcceptedArguments | null>()
+  for (const { className, accepts = {} } of classes)
+    for (const [method, schemas] of Object.entries(accepts)) {
+      const made = await acceptedArguments(schemas, parametersOf(className, method), literals, random)
+      found.set(`${className}.${method}`, made ?? null)
+    }
+  return found
 }
 
 const castsMax = 3
@@ -196,11 +223,14 @@ function parametersFrom({ source }: CheckOptions, classes: ReadonlySet<NodeClass
   }
 }
 
-function untriedOf({ nodeId, line }: Member, { cast, parametersOf, recorded, own, isInternal }: Sources) {
+function untriedOf({ nodeId, line }: Member, { cast, parametersOf, recorded, own, accepted, isInternal }: Sources) {
   return line.flatMap(({ className }, version) =>
     [...cast.methodsAt(nodeId, version).keys()].flatMap((method) => {
+      const isRefused = accepted(className, method) === null
       const isKnown = parametersOf(className, method) !== undefined || own(className, method) !== undefined
       if (isInternal(nodeId, method)) return [{ className, method, why: 'only other nodes of its service call it' }]
+      if (isRefused && own(className, method) === undefined && recorded(className, method).length === 0)
+        return [{ className, method, why: 'no value was found that its schema accepts: give "arguments"' }]
       if (isKnown || recorded(className, method).length > 0) return []
       return [{ className, method, why: 'no values can be made of the types of its parameters: give "arguments"' }]
     }),

@@ -2,9 +2,10 @@
 import { type Blame, blameText } from './blame.js'
 import type { Cast } from './cast.js'
 import type { Diagnosis, FindingKind } from './diagnosis.js'
-import { type Call, callText, type History, Positions, targetOf } from './history.js'
+import { type Call, callText, type History, Positions, statesText, targetOf } from './history.js'
 import { type Outcome, outcomeText } from './outcomes.js'
 import type { Difference } from './playing.js'
+import type { RealUsed } from './realTraffic.js'
 
 /** A place in a source. */
 export interface SourceLine {
@@ -72,6 +73,8 @@ export interface CheckReport {
   readonly untried: readonly { readonly className: string; readonly method: string; readonly why: string }[]
   /** Queries whose answers depend on time or chance, so that nothing can be held against them. */
   readonly notCompared: readonly string[]
+  /** The real traffic and state that histories were made of; null where none was given. */
+  readonly real: RealUsed | null
   readonly histories: number
   readonly seed: number
   /** All of it for a person; what `t.true(report.holds, report.text)` shows. */
@@ -81,7 +84,7 @@ export interface CheckReport {
 export function transcriptOf(history: History, difference: Difference, cast: Cast): readonly string[] {
   const isAlone = cast.members.size === 1
   const positions = new Positions(cast)
-  const lines: string[] = []
+  const lines = [...statesText(history.states ?? {}, isAlone)]
   const who = (node: string) => (isAlone ? 'it' : node)
   for (const step of history.before) {
     switch (step.is) {
@@ -114,12 +117,13 @@ export function transcriptOf(history: History, difference: Difference, cast: Cas
 }
 
 export function reportText(report: Omit<CheckReport, 'text'>): string {
-  const { findings, meant, hints, notCompared, untried, histories, seed } = report
+  const { findings, meant, hints, notCompared, untried, histories, seed, real } = report
   const lines = [
     findings.length === 0
       ? `nothing contradicts anything in ${histories} histories (seed ${seed})`
       : `${findings.length} ${findings.length === 1 ? 'mistake' : 'mistakes'} in ${histories} histories (seed ${seed})`,
   ]
+  if (real !== null) lines.push(...realLines(real))
   for (const finding of findings) lines.push('', ...findingLines(finding))
   for (const { version, className, method, reason, isSeen, example } of meant)
     lines.push(
@@ -141,6 +145,12 @@ export function reportText(report: Omit<CheckReport, 'text'>): string {
 
 export function findingLines({ kind, line, blame, because, transcript }: Finding): readonly string[] {
   return [`${placeText(line)}${kind}: ${blameText(blame)}: ${because}`, ...indented(transcript)]
+}
+
+function realLines({ calls, states, left }: RealUsed): readonly string[] {
+  const others = Object.entries(left).map(([why, count]) => `${count} ${why}`)
+  const without = others.length === 0 ? '' : `; left out: ${others.join(', ')}`
+  return [`with ${calls} recorded calls, and the states of ${states} nodes${without}`]
 }
 
 function indented(lines: readonly string[]): readonly string[] {

@@ -3,9 +3,12 @@
  * Both orders have to look the same to every caller afterwards.
  */
 import type { MethodKind, Version } from 'theseus-actors'
+import type { ObjectState } from '../../core/model/objectState.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Cast, Member } from './cast.js'
+import type { AcceptedArguments } from './schemaArguments.js'
 import { type Parameters, pick, randomValue, ValuePool } from './shapes.js'
+import type { Episode, Traffic } from './traffic.js'
 
 export interface Call {
   readonly node: string
@@ -22,6 +25,8 @@ export type Step =
   | { readonly is: 'wait'; readonly ms: number }
 
 export interface History {
+  /** Real states that nodes begin with, by their ids here. */
+  readonly states?: Readonly<Record<string, ObjectState>>
   readonly before: readonly Step[]
   readonly call: Call
   /** The node whose flip is exchanged with the call. */
@@ -40,6 +45,9 @@ export interface Sources {
   readonly recorded: (className: string, method: string) => readonly (readonly unknown[])[]
   /** Arguments that a user makes. */
   readonly own: (className: string, method: string) => ((random: Random) => readonly unknown[]) | undefined
+  /** Arguments that the schemas of a class accept: null where none were found, undefined without schemas. */
+  readonly accepted: (className: string, method: string) => AcceptedArguments | null | undefined
+  readonly traffic: Traffic
   readonly literals: readonly string[]
   /** Whether only nodes of the same service call it: nobody else knows when. */
   readonly isInternal: (node: string, method: string) => boolean
@@ -49,6 +57,13 @@ const stepsMax = 9
 /** Most calls are to the node that flips: others matter as far as it talks to them. */
 const toFlipping = 0.75
 const afterMax = 2
+/** Where there is real traffic: of histories that go on as it did, and of their calls that are real. */
+const realHistories = 0.6
+const realCalls = 0.7
+/** Of histories that begin with real states, where there are some. */
+const realStates = 0.8
+/** Texts of a state that calls of a history name most. */
+const textsOfState = 2
 /** Long enough for lazy records to be made, and for a timer of a class. */
 const waits = [5, 300]
 
@@ -79,7 +94,15 @@ export function randomHistory(sources: Sources, random: Random): History {
   const { cast } = sources
   const flipping = pick(cast.flipping, random)
   const positions = new Positions(cast)
-  const pool = new ValuePool(sources.literals)
+  // Without traffic the same seed plays the same histories as ever.
+  const episode =
+    sources.traffic.hasCalls && random.next() < realHistories ? sources.traffic.episode(flipping, random) : undefined
+  const states = statesFor(sources, flipping, episode?.nodeId, random)
+  const texts = Object.values(states).flatMap((state) => {
+    const all = sources.traffic.textsOf(state)
+    return Array.from({ length: Math.min(textsOfState, all.length) }, () => pick(all, random))
+  })
+  const pool = new ValuePool(sources.literals, texts)
   const before: Step[] = []
   // Which of its flips is exchanged: those before it are part of the history.
   const left = Math.floor(random.next() * flipping.flips.length)
@@ -103,20 +126,48 @@ export function randomHistory(sources: Sources, random: Random): History {
       if (others.length > 0) flip(pick(others, random).nodeId)
     } else {
       const on = random.next() < toFlipping ? flipping.nodeId : undefined
-      const call = randomCall(sources, positions, pool, random, 0.88, on)
+      const isReal = episode !== undefined && on !== undefined && random.next() < realCalls
+      const real = isReal ? realCall(episode, flipping, pool) : undefined
+      const call = real ?? randomCall(sources, positions, pool, random, 0.88, on)
       if (call !== undefined) before.push({ is: 'call', ...call })
     }
   }
-  const call = randomCall(sources, positions, pool, random, 0.6, random.next() < 0.85 ? flipping.nodeId : undefined)
+  const real = episode !== undefined && random.next() < realCalls ? realCall(episode, flipping, pool) : undefined
+  const call = real ?? randomCall(sources, positions, pool, random, 0.6, random.next() < 0.85 ? flipping.nodeId : undefined)
   const after = Array.from({ length: Math.floor(random.next() * (afterMax + 1)) }, () =>
     randomCall(sources, positions, pool, random, 0.9),
   )
   return {
+    ...(Object.keys(states).length === 0 ? {} : { states }),
     before,
     call: call ?? anyCall(cast, flipping),
     flip: flipping.nodeId,
     after: after.filter((each) => each !== undefined),
   }
+}
+
+function statesFor(
+  { cast, traffic }: Sources,
+  flipping: Member,
+  realNode: string | undefined,
+  random: Random,
+): Readonly<Record<string, ObjectState>> {
+  if (!traffic.hasStates || random.next() >= realStates) return {}
+  const found = [...cast.members.values()].flatMap((member) => {
+    const state = traffic.stateFor(member, member === flipping ? realNode : undefined, random)
+    return state === undefined ? [] : [[member.nodeId, state] as const]
+  })
+  return Object.fromEntries(found)
+}
+
+/** The next call of real traffic, at the version of its class. Undefined where no version has that class. */
+function realCall(episode: Episode | undefined, { nodeId, line }: Member, pool: ValuePool): Call | undefined {
+  const call = episode?.next()
+  const version = line.findIndex(({ className }) => className === call?.className)
+  if (call === undefined || version < 0) return undefined
+  const { method, args } = call
+  for (const arg of args) pool.learn(arg)
+  return { node: nodeId, version, method, args }
 }
 
 /** A class without any method that can be called still flips. */
@@ -152,7 +203,7 @@ function randomCall(
 }
 
 function argumentsOf(
-  { parametersOf, recorded, own }: Sources,
+  { parametersOf, recorded, own, accepted }: Sources,
   className: string,
   method: string,
   pool: ValuePool,
@@ -162,6 +213,8 @@ function argumentsOf(
   if (real.length > 0 && random.next() < 0.7) return pick(real, random)
   const made = own(className, method)
   if (made !== undefined) return made(random)
+  const fit = accepted(className, method)
+  if (fit !== undefined) return fit === null ? undefined : fit.any(random)
   const parameters = parametersOf(className, method)
   if (parameters === undefined) return undefined
   const { shapes, required } = parameters
@@ -174,7 +227,8 @@ const looksMax = 160
 const candidatesMax = 4
 
 /** The queries that are asked of all nodes at all versions when a history is over. */
-export function looksAfter({ before, call, after }: History, { cast, parametersOf, recorded }: Sources): readonly Call[] {
+export function looksAfter(history: History, { cast, parametersOf, recorded, accepted, traffic }: Sources): readonly Call[] {
+  const { before, call, after, states = {} } = history
   const used = new ValuePool()
   const texts: unknown[] = []
   const numbers: unknown[] = [0, 1]
@@ -190,6 +244,7 @@ export function looksAfter({ before, call, after }: History, { cast, parametersO
   }
   const calls = [...before.filter((step) => step.is === 'call'), call, ...after]
   for (const each of calls.toReversed()) for (const arg of each.args) collect(arg)
+  for (const state of Object.values(states)) for (const text of traffic.textsOf(state).slice(0, candidatesMax)) collect(text)
   if (texts.length === 0) texts.push('a')
   const looks: Call[] = []
   for (const [node, { line }] of cast.members)
@@ -197,14 +252,17 @@ export function looksAfter({ before, call, after }: History, { cast, parametersO
       for (const [method, kind] of cast.methodsAt(node, version)) {
         if (kind !== 'query') continue
         const parameters = parametersOf(definition.className, method)
+        const fit = accepted(definition.className, method)
         const tuples =
-          parameters === undefined
-            ? recorded(definition.className, method).slice(0, looksPerQueryMax)
-            : product(
-                parameters.shapes
-                  .slice(0, parameters.required)
-                  .map((shape) => candidates(shape, { texts, numbers, wholes }, used)),
-              )
+          fit != null
+            ? fit.looks([...texts, ...numbers, ...wholes], looksPerQueryMax)
+            : parameters === undefined
+              ? recorded(definition.className, method).slice(0, looksPerQueryMax)
+              : product(
+                  parameters.shapes
+                    .slice(0, parameters.required)
+                    .map((shape) => candidates(shape, { texts, numbers, wholes }, used)),
+                )
         for (const args of tuples) looks.push({ node, version, method, args })
       }
   return looks.slice(0, looksMax)
@@ -243,6 +301,10 @@ function product(lists: readonly (readonly unknown[])[]): readonly (readonly unk
   let tuples: readonly (readonly unknown[])[] = [[]]
   for (const list of lists) tuples = tuples.flatMap((tuple) => list.map((value) => [...tuple, value]))
   return tuples.slice(0, looksPerQueryMax)
+}
+
+export function statesText(states: NonNullable<History['states']>, isAlone: boolean): readonly string[] {
+  return Object.entries(states).map(([node, { nodeId }]) => `${isAlone ? 'it' : node} has the state of ${nodeId}`)
 }
 
 export function callText({ node, method, args, version }: Call, isAlone: boolean): string {

@@ -82,6 +82,7 @@ class Run {
 
   async play(history: History, order: Order, looks: readonly Call[], { jitterMs = 0, watches = false }: Playing): Promise<Trace> {
     const { stage } = this.troupe
+    await begin(history, this.troupe)
     const before: Outcome[] = []
     for (const step of history.before) {
       const outcome = await this.#step(step)
@@ -159,6 +160,11 @@ class Run {
   }
 }
 
+/** Nodes get the states that the history begins with. */
+export async function begin({ states = {} }: History, { stage, prefix }: Troupe): Promise<void> {
+  for (const [node, state] of Object.entries(states)) await stage.become(prefix + node, state)
+}
+
 type State = ReturnType<Stage['stateOf']>
 
 function changedIn(was: State, is: State): Changed {
@@ -203,12 +209,16 @@ export function seenOtherwise(
 ): readonly { readonly history: History; readonly difference: Difference }[] {
   if (flip !== undefined) return []
   const made: History['before'] = call.is === 'refused' ? history.before : [...history.before, { is: 'call', ...history.call }]
+  const { states } = history
   return looks.flatMap((look, i) => {
     const [early, late] = [looksBefore[i], after[i]]
     if (early === undefined || late === undefined || areAlike(early, late)) return []
     return [
       {
-        history: { before: made, call: look, flip: history.flip, after: [] },
+        history: {
+          ...(states === undefined ? {} : { states }),
+          ...{ before: made, call: look, flip: history.flip, after: [] },
+        },
         difference: { at: 'call', call: look, early, late },
       },
     ]

@@ -47,7 +47,7 @@ export class Search {
     for (const meant of declaredChanges(player)) this.#meant.set(`${meant.version} ${meant.method}`, meant)
   }
 
-  async run(): Promise<Omit<CheckReport, 'text' | 'untried'>> {
+  async run(): Promise<Omit<CheckReport, 'text' | 'untried' | 'real'>> {
     const { histories, seed, withinMs, findingsMax } = this.options
     const random = seededRandom(seed)
     const untilMs = performance.now() + withinMs

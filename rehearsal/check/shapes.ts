@@ -37,9 +37,12 @@ export class ValuePool {
   readonly #texts: string[]
   readonly #numbers: number[]
 
-  /** @param literals texts that stand in the code of the classes */
-  constructor(literals: readonly string[] = []) {
-    this.#texts = [...texts, ...literals]
+  /**
+   * @param literals texts that stand in the code of the classes
+   * @param first texts that are taken the most
+   */
+  constructor(literals: readonly string[] = [], first: readonly string[] = []) {
+    this.#texts = [...new Set([...first, ...texts, ...literals])]
     this.#numbers = []
   }
 

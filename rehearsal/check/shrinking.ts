@@ -20,7 +20,9 @@ export async function shrunk(
     smallest = candidate
     return true
   }
-  if (history.after.length > 0) await take({ ...history, after: [] })
+  const { states, ...stateless } = history
+  if (states !== undefined) await take(stateless)
+  if (smallest.after.length > 0) await take({ ...smallest, after: [] })
   for (let length = Math.ceil(history.before.length / 2); length >= 1; length = Math.floor(length / 2))
     for (let from = 0; from < smallest.before.length; )
       if (!(await take({ ...smallest, before: smallest.before.toSpliced(from, length) }))) from += length

@@ -24,7 +24,10 @@ import {
   seededRandom,
 } from 'theseus-actors/memory'
 import type { NodeFacts } from '../../core/model/nodeFilter.js'
-import { decode } from '../../core/wire/codec.js'
+import { checkRecord, keys } from '../../core/model/nodeRecord.js'
+import type { ObjectState } from '../../core/model/objectState.js'
+import type { StateStore, Write } from '../../core/ports/stateStore.js'
+import { decode, pack, unpack } from '../../core/wire/codec.js'
 import type { NeighbourSystems } from '../neighbourSystems.js'
 import { type Outcome, outcomeOf } from './outcomes.js'
 import { VirtualClock } from './virtualClock.js'
@@ -65,6 +68,7 @@ export class Stage {
   /** Node ids that somebody has called and nobody has, with the first such call. */
   readonly missing = new Map<string, { readonly callerClass: string; readonly method: string }>()
   #host!: RunningHost
+  #store!: StateStore
   #wallMs = beginsMs
 
   private constructor(
@@ -98,7 +102,8 @@ export class Stage {
     const server = await startUpgradeServer({ system, ...ways, ...options.neighbours?.option })
     this.#ends.push(() => server.stop())
     const repository = memoryRepository()
-    const state = memoryStore({ turn: (action) => this.clock.turn(action) })
+    const memory = memoryStore({ turn: (action) => this.clock.turn(action) })
+    const state = { open: async () => (this.#store = await memory.open()) }
     this.#host = await createHost({
       ...{ system, ...ways, state, settings, bundles: repository, hostId: 'check', discovery: false },
       random: seededRandom(options.seed),
@@ -191,6 +196,24 @@ export class Stage {
   async restart(nodeId: string): Promise<void> {
     const node = this.#node(nodeId)
     await node.handle.stop()
+    node.handle = await this.#host.node(node.definition, nodeId)
+  }
+
+  /** A node that was just born has this state, as if it had always had it: nothing of its own is left. */
+  async become(nodeId: string, { state, collections }: ObjectState): Promise<void> {
+    const node = this.#node(nodeId)
+    await node.handle.stop()
+    const record = checkRecord(unpack(this.#store.get(keys.record(nodeId))!))
+    const { object, version } = record.generation
+    const old = [...this.#store.range(...keys.allStateSlots(nodeId))].map(([key]): Write => [key, null])
+    const records = Object.entries(collections).flatMap(([name, all]) => {
+      const under = keys.collection(nodeId, object, name)
+      return all.map(([key, each]): Write => [under + key, pack(each)])
+    })
+    // It learns the versions after its own anew: their simulation objects begin with this state.
+    const young = { ...record, newest: version, generation: { ...record.generation, simulations: {} } }
+    const root: Write = [keys.root(nodeId, object), pack(state)]
+    await this.#store.commit([...old, root, ...records, [keys.record(nodeId), pack(young)]])
     node.handle = await this.#host.node(node.definition, nodeId)
   }
 

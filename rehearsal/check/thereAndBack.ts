@@ -7,8 +7,19 @@ import type { MethodKind } from 'theseus-actors'
 import { seededRandom } from 'theseus-actors/memory'
 import type { Blame } from './blame.js'
 import type { Finding, SourceLine } from './findings.js'
-import { type Call, callText, type History, looksAfter, Positions, randomHistory, type Sources, targetOf } from './history.js'
+import {
+  type Call,
+  callText,
+  type History,
+  looksAfter,
+  Positions,
+  randomHistory,
+  type Sources,
+  statesText,
+  targetOf,
+} from './history.js'
 import { areAlike, type Outcome, outcomeText } from './outcomes.js'
+import { begin } from './playing.js'
 import { shrunk } from './shrinking.js'
 import type { Stage } from './stage.js'
 
@@ -180,9 +191,10 @@ export class ThereAndBack {
     }
   }
 
-  #told({ before }: History): readonly string[] {
+  #told({ before, states = {} }: History): readonly string[] {
     const isAlone = this.sources.cast.members.size === 1
-    return before.map((step) => {
+    const begun = statesText(states, isAlone)
+    const steps = before.map((step) => {
       switch (step.is) {
         case 'call':
           return callText(step, isAlone)
@@ -195,6 +207,7 @@ export class ThereAndBack {
       }
       return ''
     })
+    return [...begun, ...steps]
   }
 
   #orders({ call }: History, { place, call: look, here, there }: Contradiction): readonly string[] {
@@ -223,8 +236,8 @@ class Run {
   #failed: Outcome | undefined
 
   constructor(
-    private readonly stage: Stage,
-    private readonly prefix: string,
+    readonly stage: Stage,
+    readonly prefix: string,
     private readonly sources: Sources,
     private readonly history: History,
     readonly place: Place,
@@ -233,6 +246,7 @@ class Run {
   }
 
   async begin(): Promise<void> {
+    await begin(this.history, this)
     for (const step of this.history.before) {
       if (step.is === 'call') await this.#made(step)
       else if (step.is === 'flip') await this.#flip(step.node)

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { readUpgrades } from 'theseus-actors/build'
+import { encodeRecordedCalls } from '../../natsctl/record/recordedCalls.js'
 import { natsctl, root } from './natsctlProcess.js'
 import { emptyRepository } from './newProject.js'
 
@@ -47,6 +48,19 @@ test.serial('a chain without a mistake ends with 0, and what is meant is listed 
   t.regex(stdout, /^nothing contradicts anything in 60 histories \(seed 1\)$/m)
   t.regex(stdout, /^meant: Pages\.v4\.like \(upgrade 3\): fails for a comment that does not exist$/m)
   t.regex(stdout, /^3 +Pages\.v4 +like +\d+/m)
+})
+
+test.serial('real traffic of another system is refused, and so is a file that is no recording', async (t) => {
+  const file = join(emptyRepository(t), 'recorded.calls')
+  const call = { node: 'n', number: 1, at: 1, host: 'h', service: 's', version: 1, className: 'Other.v1', method: 'm' } as const
+  const calls = [{ ...call, args: [], end: { is: 'untold' } }] as const
+  await writeFile(file, encodeRecordedCalls({ system: 'other', takenAt: 1, masked: [], calls, lost: 0 }))
+  const others = await natsctl(t, ['upgrade', 'check', cached, '--histories', '5', '--with', file])
+  t.is(others.code, 2)
+  t.regex(others.stderr, /no recorded call is to a class of these upgrades: they are to Other\.v1/)
+  const wrong = await natsctl(t, ['upgrade', 'check', cached, '--histories', '5', '--state', file])
+  t.is(wrong.code, 1)
+  t.regex(wrong.stderr, /config\.invalid: this is no copy of state/)
 })
 
 test.serial('what does not compile, and what is no upgrade, ends with 1', async (t) => {
