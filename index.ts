@@ -63,6 +63,7 @@ export { gradually } from './core/schedules/gradually.js'
 export { keepCovered, type Neighbours } from './core/schedules/keepCovered.js'
 export { oneReplicaAtATime } from './core/schedules/oneReplicaAtATime.js'
 export { onlyNodes } from './core/schedules/onlyNodes.js'
+export type { Pace, RolloutPace } from './core/schedules/rolloutPace.js'
 export {
   covered,
   doneWithin,

@@ -20,6 +20,15 @@ export { type Uncovered, uncovered } from './core/control/auditCover.js'
 export { type Control, controlKey, isControl, type Placement } from './core/control/control.js'
 export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/control/directive.js'
 export { checkNeeds } from './core/control/neededLevel.js'
+export {
+  isPercent,
+  isProbability,
+  type PaceChange,
+  type Promotion,
+  paceChangeOf,
+  promotedNodes,
+  promotionOf,
+} from './core/control/paceOrders.js'
 export { type Reader, readersOf, readersText } from './core/control/readers.js'
 export type { Doubt } from './core/control/standing.js'
 export type { Death } from './core/control/upgradeDatabase.js'
@@ -49,6 +58,7 @@ export type { HostOffer } from './core/model/shardOffer.js'
 export { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from './core/model/tables.js'
 export type { ShardLogs } from './core/ports/log.js'
 export type { Write as StateWrite } from './core/ports/stateStore.js'
+export type { Pace } from './core/schedules/rolloutPace.js'
 export { isPromiseList, promiseText } from './core/schedules/rolloutPromise.js'
 export { permitsAllowed, strictestLimit } from './core/schedules/serviceLimit.js'
 export type { Signed } from './core/trust/signed.js'

@@ -1,10 +1,13 @@
 /** The directives of an operator: orders that are signed, and carried out once by an upgrade server. */
 import { Fault, isFault } from '../../core/base/fault.js'
+import { formats } from '../../core/base/formats.js'
+import type { Version } from '../../core/base/ids.js'
 import { rfc3339 } from '../../core/base/instant.js'
 import { type Control, type ControlName, checkControl } from '../../core/control/control.js'
 import { directiveOf, encodeDirective, type Order, type OrderResult } from '../../core/control/directive.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
+import { isSamePace, ownPace, type Pace } from '../../core/schedules/rolloutPace.js'
 import { type Signed, signed } from '../../core/trust/signed.js'
 import { identityAt } from '../../core/trust/trust.js'
 import type { HostSettings } from '../base/settings.js'
@@ -27,20 +30,46 @@ export interface DirectiveServices {
 export class Directives {
   constructor(private readonly services: DirectiveServices) {}
 
-  async set(control: Control): Promise<void> {
+  /** @param reason why, where the control does not say it */
+  async set(control: Control, reason = ''): Promise<void> {
     checkControl(control)
-    await this.direct({ order: 'set', control })
-  }
-
-  async remove(control: ControlName): Promise<boolean> {
-    return (await this.direct({ order: 'remove', control })) === true
-  }
-
-  async forget(nodeId: string): Promise<void> {
     try {
-      await this.direct({ order: 'forget', nodeId })
+      await this.direct({ order: 'set', control }, reason)
     } catch (error) {
-      if (!isFault(error) || error.code !== 'config.invalid' || !error.message.includes(unknownOrder)) throw error
+      if (!isUnknownOrder(error)) throw error
+      const message = `the upgrade server is of an older release, which knows no ${control.kind}: update the upgrade servers`
+      throw new Fault('config.invalid', message, {}, { cause: error })
+    }
+  }
+
+  async remove(control: ControlName, reason = ''): Promise<boolean> {
+    return (await this.direct({ order: 'remove', control }, reason)) === true
+  }
+
+  /** A promotion passes the pause that is in force when it is ordered. */
+  async promote(version: Version, percent: number | null, reason: string): Promise<void> {
+    const controls = await this.services.database.controls()
+    const pause = controls.find((control) => control.kind === 'pause' && control.version === version)
+    const past = percent === null ? null : (pause?.since ?? null)
+    const since = this.services.clock.now()
+    await this.set({ kind: 'promote', format: formats.pace.newest, version, percent, past, reason, since })
+  }
+
+  async changePace(version: Version, pace: Pace, reason: string): Promise<void> {
+    if (isSamePace(pace, ownPace)) {
+      await this.remove({ kind: 'pace', version }, reason)
+      return
+    }
+    const { probability, everyMs, bakeMs } = pace
+    const since = this.services.clock.now()
+    await this.set({ kind: 'pace', format: formats.pace.newest, version, probability, everyMs, bakeMs, reason, since })
+  }
+
+  async forget(nodeId: string, reason = ''): Promise<void> {
+    try {
+      await this.direct({ order: 'forget', nodeId }, reason)
+    } catch (error) {
+      if (!isUnknownOrder(error)) throw error
       await this.#forgetAsBefore(nodeId)
     }
   }
@@ -66,7 +95,7 @@ export class Directives {
   }
 
   /** Signs the order and has it carried out, once: whoever comes in between takes its number. */
-  async direct(what: Order): Promise<unknown> {
+  async direct(what: Order, reason = ''): Promise<unknown> {
     const { clock, documents, server, settings, signing } = this.services
     const { upgraders, trust } = signing
     let isReadByAll = true
@@ -79,6 +108,7 @@ export class Directives {
         what,
         createdAt: rfc3339(clock.now()),
         upgrader: upgraders[0]?.publicKey ?? null,
+        ...(reason === '' ? {} : { reason }),
       }
       const bytes = encodeDirective(directiveOf(order, digest, isReadByAll ? log : null, identity))
       try {
@@ -108,6 +138,10 @@ export class Directives {
 
 /** How an upgrade server, of whichever release, refuses an order that it does not know. */
 const unknownOrder = 'it orders nothing that there is'
+
+function isUnknownOrder(error: unknown): boolean {
+  return isFault(error) && error.code === 'config.invalid' && error.message.includes(unknownOrder)
+}
 
 /** The result of the very same order before, where its answer was lost. */
 function resultBefore(error: unknown): OrderResult | undefined {

@@ -15,24 +15,25 @@ import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatab
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
 import type { MethodKind } from '../../core/model/methods.js'
-import { shardOf } from '../../core/model/shard.js'
 import type { HostOffer } from '../../core/model/shardOffer.js'
 import { checkTable } from '../../core/model/tables.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { Transport } from '../../core/ports/transport.js'
+import type { Pace } from '../../core/schedules/rolloutPace.js'
 import type { Signed } from '../../core/trust/signed.js'
 import type { TrustMark } from '../../core/trust/trustMark.js'
 import { checkFits } from '../../core/upgrade/lineageCheck.js'
 import { decodeManifest, formatOf, type Manifest, type SignedManifest } from '../../core/upgrade/manifest.js'
-import { type Subjects, subjectsOf } from '../../core/wire/subjects.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { HostSettings } from '../base/settings.js'
 import { type Signing, tokens } from '../base/tokens.js'
 import { CallTable } from '../calls/callTable.js'
 import { UpgradeServerClient } from '../history/upgradeServerClient.js'
 import { type InspectionBatch, InspectionClient } from '../inspection/inspectionClient.js'
 import { ShardReplacement } from '../shards/shardReplacement.js'
+import { type CallTarget, subjectOfCall } from './callTarget.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
@@ -126,30 +127,47 @@ export class Operator {
    * No node goes to this version until `resume`; those on their way arrive. An undo is never
    * held; the undo of an undo is.
    */
-  async pause(version: Version, reason: string): Promise<void> {
-    await this.#directives.set({ kind: 'pause', version, reason, since: this.clock.now() })
+  pause(version: Version, reason: string): Promise<void> {
+    return this.#directives.set({ kind: 'pause', version, reason, since: this.clock.now() })
   }
 
   /** False if the version was not paused. */
-  resume(version: Version): Promise<boolean> {
-    return this.#directives.remove({ kind: 'pause', version })
+  resume(version: Version, reason = ''): Promise<boolean> {
+    return this.#directives.remove({ kind: 'pause', version }, reason)
+  }
+
+  /**
+   * So many of each service's nodes go to this version now, the first by id, whatever their SFs say;
+   * `percent` is 1 to 100. They pass the pause that is in force now, and no later one. Null: bakes of steps
+   * that are under way end. Hosts of release 0.1.0 pass it over, and its upgrade servers refuse it.
+   */
+  promote(version: Version, percent: number | null, reason = ''): Promise<void> {
+    return this.#directives.promote(version, percent, reason)
+  }
+
+  /**
+   * Other figures than those that the schedules of this version name, for nodes that have not gone; null in
+   * all three: theirs again. Older releases treat it as they do a promotion.
+   */
+  changePace(version: Version, pace: Pace, reason = ''): Promise<void> {
+    return this.#directives.changePace(version, pace, reason)
   }
 
   /** The node goes nowhere until `release`. */
-  async hold(nodeId: string, reason: string): Promise<void> {
-    await this.#directives.set({ kind: 'hold', nodeId, reason, since: this.clock.now() })
+  hold(nodeId: string, reason: string): Promise<void> {
+    return this.#directives.set({ kind: 'hold', nodeId, reason, since: this.clock.now() })
   }
 
   /** False if the node was not held. */
-  release(nodeId: string): Promise<boolean> {
-    return this.#directives.remove({ kind: 'hold', nodeId })
+  release(nodeId: string, reason = ''): Promise<boolean> {
+    return this.#directives.remove({ kind: 'hold', nodeId }, reason)
   }
 
   /**
    * The node goes to the version after its own now: its SF is not asked, a pause does not hold it; its
    * service's limit does. Returns that version. Throws `config.invalid` for a node at the newest version.
    */
-  async upgradeNow(nodeId: string): Promise<Version> {
+  async upgradeNow(nodeId: string, reason = ''): Promise<Version> {
     const row = (await this.database.nodes()).find((found) => found.nodeId === nodeId)
     if (row === undefined) throw new Fault('config.invalid', `there is no node ${nodeId} in the upgrade database`)
     const version = row.version + 1
@@ -157,14 +175,14 @@ export class Operator {
     // when nobody remembers it.
     const { version: newest } = await this.database.head()
     if (version > newest) throw new Fault('config.invalid', `node ${nodeId} is at version ${row.version}, the newest there is`)
-    await this.#directives.set({ kind: 'now', nodeId, version, since: this.clock.now() })
+    await this.#directives.set({ kind: 'now', nodeId, version, since: this.clock.now() }, reason)
     return version
   }
 
   /** Nodes that are stalled or rejected on their way to this version try again. */
-  async retry(version: Version): Promise<void> {
+  async retry(version: Version, reason = ''): Promise<void> {
     const token = randomName(this.random)
-    await this.#directives.set({ kind: 'retry', version, token, since: this.clock.now() })
+    await this.#directives.set({ kind: 'retry', version, token, since: this.clock.now() }, reason)
   }
 
   /**
@@ -172,40 +190,40 @@ export class Operator {
    * the others. Upgrade servers of release 0.1.0 do not know it; then it is removed with the
    * rights of this login, as that release does.
    */
-  forget(nodeId: string): Promise<void> {
-    return this.#directives.forget(nodeId)
+  forget(nodeId: string, reason = ''): Promise<void> {
+    return this.#directives.forget(nodeId, reason)
   }
 
   /**
    * Tells the audit that a copy of the upgrade database is taken: an order like the others. `digest` is the
    * file's, `version` the newest in it.
    */
-  async recordBackup(digest: string, version: Version): Promise<void> {
-    await this.#directives.direct({ order: 'backup', digest, version })
+  async recordBackup(digest: string, version: Version, reason = ''): Promise<void> {
+    await this.#directives.direct({ order: 'backup', digest, version }, reason)
   }
 
   /** The same of what is given back from one, before it is. */
-  async recordRestore(digest: string, version: Version): Promise<void> {
-    await this.#directives.direct({ order: 'restore', digest, version })
+  async recordRestore(digest: string, version: Version, reason = ''): Promise<void> {
+    await this.#directives.direct({ order: 'restore', digest, version }, reason)
   }
 
-  async setInTable(table: string, key: string, value: string): Promise<void> {
+  async setInTable(table: string, key: string, value: string, reason = ''): Promise<void> {
     checkTable(table, key, value)
-    await this.#directives.direct({ order: 'setInTable', table, key, value })
+    await this.#directives.direct({ order: 'setInTable', table, key, value }, reason)
   }
 
   /** False if there was no such entry. */
-  async removeFromTable(table: string, key: string): Promise<boolean> {
+  async removeFromTable(table: string, key: string, reason = ''): Promise<boolean> {
     checkTable(table, key)
-    return (await this.#directives.direct({ order: 'removeFromTable', table, key })) === true
+    return (await this.#directives.direct({ order: 'removeFromTable', table, key }, reason)) === true
   }
 
   /**
    * Nobody goes back from this version any more, nor from those before: states that only an undo needs are
    * dropped. Answers what is final afterwards: less than `version` while a registered node is not there yet.
    */
-  async finalize(version: Version): Promise<Version> {
-    return (await this.#directives.direct({ order: 'finalize', version })) as Version
+  async finalize(version: Version, reason = ''): Promise<Version> {
+    return (await this.#directives.direct({ order: 'finalize', version }, reason)) as Version
   }
 
   /**
@@ -299,7 +317,7 @@ export class Operator {
    * answer is asked for again.
    */
   call(
-    target: { readonly node: string; readonly shardOf?: ShardSeen } | { readonly service: string },
+    target: CallTarget,
     method: string,
     args: readonly unknown[],
     options: { readonly version: Version; readonly deadlineMs?: number; readonly kind?: MethodKind },
@@ -357,8 +375,8 @@ export class Operator {
   }
 
   /** The shard goes where hashing prefers, when its host has too many. False if it was not placed. */
-  releaseShard(service: string, shard: number): Promise<boolean> {
-    return this.#directives.remove({ kind: 'place', service, shard })
+  releaseShard(service: string, shard: number, reason = ''): Promise<boolean> {
+    return this.#directives.remove({ kind: 'place', service, shard }, reason)
   }
 
   /** Waits until the host has the shard; false if it has not after `timeoutMs`. */
@@ -374,13 +392,4 @@ export class Operator {
   shardReplacement(log: ShardLog, name: string, observe: HostObserver): ShardReplacement {
     return new ShardReplacement(log, name, { clock: this.clock, random: this.random, observe })
   }
-}
-
-function subjectOfCall(
-  subjects: Subjects,
-  target: { readonly node: string; readonly shardOf?: ShardSeen } | { readonly service: string },
-): string {
-  if ('service' in target) return subjects.service(target.service)
-  const { node, shardOf: shard } = target
-  return shard === undefined ? subjects.node(node) : subjects.shard(shard.service, shardOf(node, shard.of), node)
 }

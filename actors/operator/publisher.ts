@@ -61,6 +61,11 @@ export interface UndoOptions {
    * have no whole recording go back by the inverse.
    */
   readonly rewind?: boolean
+  /**
+   * The version is paused in the same moment: no node goes there that has not heard of the undo. One order,
+   * signed once. An upgrade server of a release before 0.2.0 undoes it alone.
+   */
+  readonly abort?: boolean
 }
 
 /** How often a publication is tried when another one comes in between. */
@@ -125,7 +130,7 @@ export class Publisher {
       const obstacle = laterObstacle(history, undone, rewinds)
       if (obstacle !== undefined) throw new Fault('upgrade.conflict', obstacle, { newest })
       const draft = { ...undoDraft(undone, history, rewinds), undoes: version }
-      return rewinds ? { ...draft, rewinds } : draft
+      return { ...draft, ...(rewinds ? { rewinds } : {}), ...(options.abort === true ? { aborts: true } : {}) }
     })
   }
 
@@ -174,14 +179,14 @@ export class Publisher {
     { reason, upgraders, need, level = null }: PublishOptions & { readonly level?: Level | null },
     draftAfter: (
       newest: Version,
-    ) => Promise<(ManifestDraft & Pick<Manifest, 'undoes' | 'rewinds'>) | { readonly installed: Version }>,
+    ) => Promise<(ManifestDraft & Pick<Manifest, 'undoes' | 'rewinds' | 'aborts'>) | { readonly installed: Version }>,
   ): Promise<Version> {
     const { clock, documents, server, settings, signing } = this.services
     for (let tries = 1; ; tries++) {
       const head = await server.head()
       const draft = await draftAfter(head.version)
       if ('installed' in draft) return draft.installed
-      const { undoes, rewinds, ...built } = draft
+      const { undoes, rewinds, aborts, ...built } = draft
       const version = head.version + 1
       const identity = identityAt(signing.trust, version)
       const keys = upgraders?.map((each) => (typeof each === 'string' ? { key: each } : each))
@@ -189,6 +194,7 @@ export class Publisher {
       const manifest = manifestOf(built, {
         ...{ identity, system: settings.system, version, previous: head.digest, undoes },
         ...(rewinds === true ? { rewinds } : {}),
+        ...(aborts === true ? { aborts } : {}),
         ...{ reason: reason ?? null, createdAt: rfc3339(clock.now()) },
         ...{ upgrader: signing.upgraders[0]?.publicKey ?? null, upgraders: keys?.map(({ key }) => key) ?? null },
         ...{ until: Object.fromEntries(ends), need: need ?? null, level, release },

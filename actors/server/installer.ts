@@ -5,6 +5,7 @@
 import { digestOf } from '../../core/base/digest.js'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import { type Control, controlReasonLengthMax } from '../../core/control/control.js'
 import { askedFor } from '../../core/control/neededLevel.js'
 import { leftBehind, readersText } from '../../core/control/readers.js'
 import type { AskedOfReaders, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
@@ -75,7 +76,20 @@ export class Installer {
     const before = { version: manifest.version - 1, digest: manifest.previous }
     const { undoes, bundle } = manifest
     const { entries, undone } = tablesOf(history.manifests, manifest)
-    if (!(await database.install(before, digest, signed, entries, undoes, bundle.digest, writes, asked, undone))) {
+    if (
+      !(await database.install(
+        before,
+        digest,
+        signed,
+        entries,
+        undoes,
+        bundle.digest,
+        writes,
+        asked,
+        undone,
+        pauseOf(manifest, clock.now()),
+      ))
+    ) {
       const now = await database.head()
       if (now.version === manifest.version && now.digest === digest) return { version: now.version }
       if (now.version === before.version && now.digest === before.digest) {
@@ -134,6 +148,12 @@ export class Installer {
       throw new Fault('upgrade.invalid', `bundle ${digest} is not stored whole: chunk ${stored.chunk}`)
     if (stored.state === 'otherDigest') throw new Fault('upgrade.digest', `bundle ${digest}: the bytes have another digest`)
   }
+}
+
+/** The pause of the version that is aborted: the same decision installs its undo. */
+function pauseOf({ aborts, undoes, reason }: Manifest, since: number): Control | null {
+  if (aborts !== true || undoes === null) return null
+  return { kind: 'pause', version: undoes, reason: (reason ?? 'aborted').slice(0, controlReasonLengthMax), since }
 }
 
 /** Of what can't be read, nobody knows what it reads. It may also have gone meanwhile. */

@@ -16,6 +16,7 @@ import { passedTo } from '../../core/upgrade/undoable.js'
 import { sleep, within } from '../base/timeouts.js'
 import { isConcerned } from '../history/classRegistry.js'
 import { sweepLeftRecordings } from '../rewind/recordingSweep.js'
+import { NodePromotion } from './nodePromotion.js'
 import { ObjectChange, type SharedMoments } from './objectChange.js'
 import { promiseAtRisk } from './promiseCheck.js'
 import { nodeSource } from './schedulingView.js'
@@ -35,6 +36,7 @@ export class NodeUpgrade {
   #isBlocked = false
   protected readonly admission: UpgradeAdmission
   protected readonly change: ObjectChange
+  private readonly promotion: NodePromotion
 
   /** @param shared the moments that it shares with the members of its group, if it is of one */
   constructor(
@@ -42,7 +44,13 @@ export class NodeUpgrade {
     protected readonly target: Version,
     shared?: SharedMoments,
   ) {
-    this.admission = new UpgradeAdmission(node, target, (signal) => promiseAtRisk(node, target, signal))
+    this.admission = new UpgradeAdmission(
+      node,
+      target,
+      (signal) => promiseAtRisk(node, target, signal),
+      (since, signal) => this.promotion.passes(since, signal),
+    )
+    this.promotion = new NodePromotion(node, target)
     this.change = new ObjectChange(node, target, this.admission, shared)
   }
 
@@ -234,7 +242,10 @@ export class NodeUpgrade {
     const either = AbortSignal.any([signal, over.signal])
     const source = nodeSource(this.node, classUpgradeOf(this.node, this.target).servers)
     const view = new SourcedView(source, this.target, either)
-    const told = services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either)
+    const told = Promise.race([
+      services.controls.until((controls) => isToldToGo(controls, this.node.id, this.target), either),
+      this.promotion.reached(view, either),
+    ])
     try {
       const signalled = runSchedule(classUpgradeOf(this.node, this.target).schedule, view)
       await Promise.race([signalled, told])

@@ -5,6 +5,7 @@
 
 import { isFault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
+import { rolloutPaceOf } from '../../core/control/paceOrders.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { ReadonlyCollection } from '../../core/model/collection.js'
 import { checkRecord, keys, type LazySlot, type NodeRecord, type StateSlot } from '../../core/model/nodeRecord.js'
@@ -13,6 +14,7 @@ import type { RecordRules } from '../../core/model/recordTransform.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
+import { isSameRolloutPace, type RolloutPace } from '../../core/schedules/rolloutPace.js'
 import { type Contact, observedCollectionsMax } from '../../core/schedules/schedule.js'
 import type { ViewSource } from '../../core/schedules/schedulingView.js'
 import { unpack, unpackState } from '../../core/wire/codec.js'
@@ -20,6 +22,7 @@ import type { HostSettings } from '../base/settings.js'
 import { backoffMs, sleep, unlessAborted } from '../base/timeouts.js'
 import type { NodeContacts } from '../calls/nodeContacts.js'
 import type { ClassRegistry } from '../history/classRegistry.js'
+import type { Controls } from '../registration/controls.js'
 import type { NodeRowCache } from '../registration/nodeRowCache.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import { collectionNames } from '../state/collectionNames.js'
@@ -40,6 +43,7 @@ export interface NodeParts {
   readonly store: StateStore
   readonly nodeRowCache: NodeRowCache
   readonly database: UpgradeDatabase
+  readonly controls: Pick<Controls, 'latest' | 'until'>
   readonly contacts: Pick<NodeContacts, 'list'>
   readonly clock: Clock
   readonly random: Random
@@ -164,6 +168,14 @@ export class NodeSource implements ViewSource {
     return this.#parts.calls()
   }
 
+  pace(target: Version): RolloutPace {
+    return rolloutPaceOf(this.#parts.controls.latest, target)
+  }
+
+  async paceChanged(target: Version, from: RolloutPace, signal: AbortSignal): Promise<void> {
+    await this.#parts.controls.until((found) => !isSameRolloutPace(rolloutPaceOf(found, target), from), signal)
+  }
+
   now(): number {
     return this.#parts.clock.now()
   }
@@ -212,9 +224,9 @@ export interface SourceNode {
 }
 
 export function nodeSource(node: SourceNode, servers: readonly string[]): NodeSource {
-  const { store, nodeRowCache, database, clock, random, settings, classes } = node.services
+  const { store, nodeRowCache, database, controls, clock, random, settings, classes } = node.services
   return new NodeSource({
-    ...{ store, nodeRowCache, database, clock, random, settings, servers },
+    ...{ store, nodeRowCache, database, controls, clock, random, settings, servers },
     record: () => node.recordStore.record,
     rulesOf: (lazy) => node.rulesOf(lazy),
     isSibling: (nodeId) => node.group?.hasBeside(node.id, nodeId) ?? false,

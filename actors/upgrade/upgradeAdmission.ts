@@ -44,6 +44,8 @@ export class UpgradeAdmission {
     private readonly target: Version,
     /** Why its going would break a promise of the upgrade, if it would. */
     private readonly promiseAtRisk: (signal: AbortSignal) => Promise<string | undefined> = async () => undefined,
+    /** Whether its promotion passes the pause that began then. */
+    private readonly passes: (pauseSince: number, signal: AbortSignal) => Promise<boolean> = async () => false,
   ) {}
 
   /** Resolves once the node holds both. Rejects when `signal` is aborted, holding neither. */
@@ -92,7 +94,11 @@ export class UpgradeAdmission {
     }
     let answer: PermitAnswer
     try {
-      answer = await node.permit.claim(this.target, history.takesBack(this.target), limitOf(settings.limit, own))
+      const claim = (passes?: number) =>
+        node.permit.claim(this.target, history.takesBack(this.target), limitOf(settings.limit, own), passes)
+      answer = await claim()
+      const since = pausedSince(answer)
+      if (since !== undefined && !signal.aborted && (await this.passes(since, signal))) answer = await claim(since)
     } catch (error) {
       // Claimed, perhaps, without that anybody heard of it.
       if (signal.aborted) this.#giveUp()
@@ -150,6 +156,10 @@ export class UpgradeAdmission {
     if (what !== this.#told) this.node.report('scheduled', this.target, `waits for ${what}`)
     this.#told = what
   }
+}
+
+function pausedSince(answer: PermitAnswer): number | undefined {
+  return 'control' in answer && answer.control.kind === 'pause' ? answer.control.since : undefined
 }
 
 function waitsFor(answer: Exclude<PermitAnswer, { claimed: true }>, service: string): string {

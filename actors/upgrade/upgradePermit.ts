@@ -5,6 +5,7 @@
  */
 
 import type { Version } from '../../core/base/ids.js'
+import type { Going } from '../../core/control/control.js'
 import type { Session } from '../../core/control/standing.js'
 import type { PermitAnswer, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { NodeRecord } from '../../core/model/nodeRecord.js'
@@ -71,13 +72,14 @@ export class UpgradePermit {
    * Rejects while the database is away. One claim after the other: an upgrade that is undone while it claims
    * gives the permit back when it hears of it, which must not be what the next one has claimed meanwhile.
    */
-  claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<PermitAnswer> {
-    const claimed = this.#claiming.then(() => this.#claim(version, isUndo, limit))
+  claim(version: Version, isUndo: boolean, limit: ServiceLimit, passes?: number): Promise<PermitAnswer> {
+    const going = { nodeId: this.nodeId, version, isUndo, ...(passes === undefined ? {} : { passes }) }
+    const claimed = this.#claiming.then(() => this.#claim(going, limit))
     this.#claiming = claimed.catch(() => {})
     return claimed
   }
 
-  async #claim(version: Version, isUndo: boolean, limit: ServiceLimit): Promise<PermitAnswer> {
+  async #claim(going: Going, limit: ServiceLimit): Promise<PermitAnswer> {
     this.#wish++
     // A release on its way must not take back what is claimed now.
     await this.#telling
@@ -88,7 +90,6 @@ export class UpgradePermit {
     this.#isReserved = true
     let answer: PermitAnswer | undefined
     try {
-      const going = { nodeId: this.nodeId, version, isUndo }
       answer = await this.services.database.claimPermit(this.service, going, limit, this.by?.now)
       // A refusal gives nothing to one that had nothing.
       this.#state = answer.claimed ? 'held' : before === 'free' ? 'free' : 'unknown'

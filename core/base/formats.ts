@@ -46,6 +46,8 @@ export const formats = {
   contacts: { oldest: 1, newest: 1, first: 1 },
   /** The word of a host about the shards that it has and would take. Release 0.1.0 does not hear it. */
   offer: { oldest: 1, newest: 1, first: 1 },
+  /** Promotions, and changes of a rollout's pace, among the controls. Release 0.1.0 passes them over. */
+  pace: { oldest: 1, newest: 1, first: 1 },
   /** The members of a group of nodes, on a host's disk. Release 0.1.0 passes them over. */
   group: { oldest: 1, newest: 1, first: 1 },
   /** Entries of a log: of a local store's, and of a shard's. Release 0.1.0 has no logs. */

@@ -6,6 +6,7 @@
 import { Fault } from '../base/fault.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isShardNumber } from '../model/shard.js'
+import { isPaceOrder, type PaceChange, type Promotion } from './paceOrders.js'
 
 export type Control =
   /**
@@ -43,6 +44,8 @@ export type Control =
       readonly reason: string
       readonly since: number
     }
+  | Promotion
+  | PaceChange
 
 export type Placement = Extract<Control, { kind: 'place' }>
 
@@ -58,7 +61,7 @@ export function controlKey(control: ControlName): string {
 
 /** The fields by which a control is found. */
 export type ControlName =
-  | { readonly kind: 'pause' | 'retry' | 'gate'; readonly version: Version }
+  | { readonly kind: 'pause' | 'retry' | 'gate' | 'promote' | 'pace'; readonly version: Version }
   | { readonly kind: 'hold' | 'now'; readonly nodeId: string }
   | { readonly kind: 'place'; readonly service: string; readonly shard: number }
 
@@ -89,6 +92,9 @@ export function isControl(value: unknown): value is Control {
       )
     case 'place':
       return isShardName(control) && isName(control.hostId) && isName(control.start) && isReason(control.reason)
+    case 'promote':
+    case 'pace':
+      return isPaceOrder(control) && isReason(control.reason)
     default:
       return false
   }
@@ -109,13 +115,15 @@ export interface Going {
   readonly version: Version
   /** Whether the version takes back what the one before brought (`takesBack`). */
   readonly isUndo: boolean
+  /** `since` of the pause that the node's promotion passes, if any. */
+  readonly passes?: number
 }
 
 /** Which control holds the node back, if any. */
-export function holding(controls: readonly Control[], { nodeId, version, isUndo }: Going): Control | undefined {
+export function holding(controls: readonly Control[], { nodeId, version, isUndo, passes }: Going): Control | undefined {
   const hold = controls.find((control) => control.kind === 'hold' && control.nodeId === nodeId)
   if (hold !== undefined || isUndo || isToldToGo(controls, nodeId, version)) return hold
-  return controls.find((control) => control.kind === 'pause' && control.version === version)
+  return controls.find((control) => control.kind === 'pause' && control.version === version && control.since !== passes)
 }
 
 export function isToldToGo(controls: readonly Control[], nodeId: string, version: Version): boolean {

@@ -12,7 +12,7 @@ import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isTableKey, isTableValue } from '../model/tables.js'
 import { isIdentity } from '../trust/trustRoot.js'
-import { type Control, type ControlName, controlKey, isControl, isShardName } from './control.js'
+import { type Control, type ControlName, controlKey, controlReasonLengthMax, isControl, isShardName } from './control.js'
 
 export const directiveFormat = 2
 /** Names the identity of the system as well. */
@@ -50,6 +50,8 @@ interface AnyDirective {
   readonly createdAt: string
   /** The public key of who signed it; null while signatures are not required. */
   readonly upgrader: string | null
+  /** Why. Left out where the order has its own, or nobody says it. Release 0.1.0 passes it over. */
+  readonly reason?: string
 }
 
 export interface FirstDirective extends AnyDirective {
@@ -123,7 +125,10 @@ export function decodeDirective(bytes: Uint8Array): Directive {
   } catch (error) {
     throw new Fault('config.invalid', 'the directive is not JSON', {}, { cause: error })
   }
-  const { format, system, number, what, createdAt, upgrader, head, log, identity } = (value ?? {}) as Record<string, unknown>
+  const { format, system, number, what, createdAt, upgrader, head, log, identity, reason } = (value ?? {}) as Record<
+    string,
+    unknown
+  >
   if (!isRead(formats.directive, format))
     throw invalid(`format ${String(format)}; this Theseus reads formats ${numbersRead(formats.directive)}`)
   if (!isName(system)) throw invalid('system is missing or wrong')
@@ -131,6 +136,8 @@ export function decodeDirective(bytes: Uint8Array): Directive {
   if (typeof createdAt !== 'string') throw invalid('createdAt is missing or wrong')
   if (upgrader !== null && typeof upgrader !== 'string') throw invalid('upgrader is missing or wrong')
   if (!isOrder(what)) throw invalid('it orders nothing that there is')
+  if (reason !== undefined && (typeof reason !== 'string' || reason.length > controlReasonLengthMax))
+    throw invalid('reason is wrong')
   if (format !== firstDirectiveFormat) {
     if (head !== null && !isDigest(head)) throw invalid('head is missing or wrong')
     if (!isLogId(log)) throw invalid('log is missing or wrong')
@@ -172,9 +179,14 @@ function isOrder(value: unknown): value is Order {
 
 function isControlName(value: unknown): value is ControlName {
   const name = (value ?? {}) as Record<string, unknown>
-  if (name.kind === 'pause' || name.kind === 'retry') return isVersion(name.version)
+  if (isVersionKind(name.kind)) return isVersion(name.version)
   if (name.kind === 'place') return isShardName(name)
   return (name.kind === 'hold' || name.kind === 'now') && isName(name.nodeId)
+}
+
+/** The controls of a version that operators set; the gate's memory is the upgrade servers' own. */
+function isVersionKind(kind: unknown): boolean {
+  return kind === 'pause' || kind === 'retry' || kind === 'promote' || kind === 'pace'
 }
 
 /** The identity that a directive names, if any. */
@@ -186,7 +198,7 @@ export function identityNamed(directive: Directive): string | null {
 export function describeOrder(what: Order): string {
   switch (what.order) {
     case 'set':
-      return what.control.kind === 'place' ? `${controlKey(what.control)} at ${what.control.hostId}` : controlKey(what.control)
+      return describeControl(what.control)
     case 'remove':
       return `no ${controlKey(what.control)}`
     case 'setInTable':
@@ -202,6 +214,34 @@ export function describeOrder(what: Order): string {
     case 'restore':
       return `restore from backup ${what.digest}, up to version ${what.version}`
   }
+}
+
+function describeControl(control: Control): string {
+  const key = controlKey(control)
+  switch (control.kind) {
+    case 'place':
+      return `${key} at ${control.hostId}`
+    case 'promote':
+      return control.percent === null ? `${key}: the next step` : `${key}: ${control.percent} %`
+    case 'pace': {
+      const { probability, everyMs, bakeMs } = control
+      const parts = [
+        ...(probability === null ? [] : [`probability ${probability}`]),
+        ...(everyMs === null ? [] : [`every ${everyMs} ms`]),
+        ...(bakeMs === null ? [] : [`bake ${bakeMs} ms`]),
+      ]
+      return `${key}: ${parts.join(', ')}`
+    }
+    default:
+      return key
+  }
+}
+
+/** Why it was ordered, as its signer says; null where nobody says it. */
+export function orderReason({ what, reason }: Pick<AnyDirective, 'what' | 'reason'>): string | null {
+  if (typeof reason === 'string' && reason !== '') return reason
+  if (what.order !== 'set' || !('reason' in what.control) || what.control.reason === '') return null
+  return what.control.reason
 }
 
 function invalid(message: string): Fault {

@@ -124,7 +124,7 @@ export interface UpgradeDatabase {
    * more, or `undoes` is final. Sets the entries of `tables` with it, and keeps the bundle with this digest.
    * False also if that has been written since it had so many `writes`: what is kept is what was looked at.
    * `undone`: the entries are not set, but taken back or brought again. With `asked`, false also if somebody
-   * registered, alive or not, does not read what is asked.
+   * registered, alive or not, does not read what is asked. Sets `control` with it.
    */
   install(
     expected: Head,
@@ -136,6 +136,7 @@ export interface UpgradeDatabase {
     writes?: number | null,
     asked?: AskedOfReaders | null,
     undone?: TablesUndone | null,
+    control?: Control | null,
   ): Promise<boolean>
   /** T2. As it was stored last; null: never. The signed history says what it is. */
   level(): Promise<StoredLevel | null>

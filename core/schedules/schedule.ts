@@ -7,6 +7,7 @@
 import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
+import type { RolloutPace } from './rolloutPace.js'
 import type { RolloutPromise } from './rolloutPromise.js'
 import type { ServiceLimit } from './serviceLimit.js'
 
@@ -73,6 +74,11 @@ export interface SchedulingView extends ObservedState {
   contacts(): readonly Contact[]
   /** Calls this node has answered since it started, and how many of them failed. */
   calls(): { readonly answered: number; readonly failed: number }
+  /**
+   * The orders of operators about the pace of this version, as they were read last: within about a second of
+   * their being given. A schedule of one's own may heed them; `gradually` and `steps` do.
+   */
+  pace(): RolloutPace
   /** Milliseconds since 1970. */
   now(): number
   /** A number in [0, 1). */

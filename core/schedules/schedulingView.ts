@@ -9,6 +9,7 @@ import type { Version } from '../base/ids.js'
 import type { ReadonlyCollection } from '../model/collection.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import type { PopulationCondition } from './population.js'
+import { ownRolloutPace, type RolloutPace } from './rolloutPace.js'
 import { awaitCondition } from './rowConditions.js'
 import type { Contact, ObservedSimulation, SchedulingView } from './schedule.js'
 
@@ -40,6 +41,10 @@ export interface ViewSource {
   sleep(ms: number, signal: AbortSignal): Promise<void>
   /** The contact with one node. Left out: it is among `contacts()` or there is none. */
   contact?(nodeId: string): Pick<Contact, 'version'> | undefined
+  /** Orders of operators about the pace of this version. Left out where there are none: in a rehearsal. */
+  pace?(target: Version): RolloutPace
+  /** Resolves when they are others than these. */
+  paceChanged?(target: Version, from: RolloutPace, signal: AbortSignal): Promise<void>
   /** Waits where it knows when to look. Undefined: the view has to look again and again. */
   awaitPopulation?(view: SchedulingView, service: string | undefined, condition: PopulationCondition): Promise<void> | undefined
 }
@@ -145,6 +150,10 @@ export class SourcedView implements SchedulingView {
 
   until(condition: () => boolean | Promise<boolean>): Promise<void> {
     return awaitCondition(this, condition)
+  }
+
+  pace(): RolloutPace {
+    return sourceOf(this).pace?.(this.target) ?? ownRolloutPace
   }
 
   sleep(ms: number): Promise<void> {

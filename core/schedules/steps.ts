@@ -2,6 +2,7 @@ import { type Duration, milliseconds } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
 import { awaitPopulation } from './awaitPopulation.js'
 import type { LookTime, OrderQuestions } from './population.js'
+import { paceSeen, type RolloutPace } from './rolloutPace.js'
 import { type Schedule, schedule } from './schedule.js'
 
 /** How many nodes of the service have gone when a step is done: `'1 node'`, `'5 nodes'`, `'10%'`, `'all'`. */
@@ -12,7 +13,8 @@ export type StepSize = `${number} node` | `${number} nodes` | `${number}%` | 'al
  * `steps(['1 node', '10%', '50%', 'all'], { bake: '10m' })`. A step begins when every node of
  * the step before serves at the new version and has done so for the bake time. The order is
  * that of the node ids; a dead node blocks nobody. A step that went wrong is where a pause or
- * an undo comes in: no node of a later one has gone.
+ * an undo comes in: no node of a later one has gone. An operator may change the bake time meanwhile, and end
+ * the bake that is under way.
  */
 export function steps(sizes: readonly StepSize[], options: { readonly bake: Duration }): Schedule {
   const bakeMs = milliseconds(options.bake)
@@ -20,14 +22,14 @@ export function steps(sizes: readonly StepSize[], options: { readonly bake: Dura
   if (sizes.at(-1) !== 'all')
     throw new Fault('config.invalid', `steps(${sizes.join(', ')}): the last step is 'all', or some nodes would never go`)
   return schedule(`steps(${sizes.join(', ')}; bake: ${options.bake})`, (view) => {
-    const baking = new Baking(bakeMs)
+    const baking = new Baking()
     return awaitPopulation(view, view.service, ({ order }, time) => {
       // Not registered yet: nobody can tell its place.
       if (!order.has(view.nodeId)) return false
       const place = order.placeOf(view.nodeId)
       const ends = counts.map((count) => count(order.size))
       const own = ends.findIndex((end) => place < end)
-      return own === 0 || baking.left(order, ends[own - 1]!, time)
+      return own === 0 || baking.left(order, ends[own - 1]!, time, bakeMs, paceSeen(view))
     })
   })
 }
@@ -40,17 +42,23 @@ class Baking {
   /** When the last of them began, in looked time; null while they do not all serve. */
   #beganMs: number | null | undefined
 
-  constructor(private readonly bakeMs: number) {}
-
   /** Milliseconds; false where one does not serve at the new version. */
-  left(order: OrderQuestions, first: number, { nowMs, waitedMs }: LookTime): number | false {
+  left(
+    order: OrderQuestions,
+    first: number,
+    { nowMs, waitedMs }: LookTime,
+    ownBakeMs: number,
+    { bakeMs, bakedMs }: RolloutPace,
+  ): number | false {
     if (!order.areDone(first)) {
       this.#beganMs = null
       return false
     }
     const sinceMs = this.#beganMs === null ? 0 : Math.max(0, nowMs - order.since(first))
     this.#beganMs ??= waitedMs - sinceMs
-    return this.#beganMs + this.bakeMs - waitedMs
+    // They were all there when an operator said that this is long enough.
+    if (bakedMs !== null && order.since(first) <= bakedMs) return 0
+    return this.#beganMs + (bakeMs ?? ownBakeMs) - waitedMs
   }
 }
 

@@ -97,6 +97,11 @@ interface Published extends Omit<ManifestDraft, 'format'> {
    * passes it over: its nodes have no recording, and go back by the inverse.
    */
   readonly rewinds?: true
+  /**
+   * The version that it undoes is paused in the same moment: no node goes there that has not heard of the
+   * undo. Left out for any other undo. A release before 0.2.0 passes it over, and undoes alone.
+   */
+  readonly aborts?: true
   /** RFC 3339. */
   readonly createdAt: string
   /** The public key of who signed first; null where nobody did. */
@@ -231,6 +236,7 @@ function checkManifest(value: unknown): asserts value is Manifest {
   if (m.reason !== null && typeof m.reason !== 'string') wrong('reason')
   if (m.undoes !== null && !mayUndo(m)) wrong('undoes')
   if (m.rewinds !== undefined && (m.rewinds !== true || m.undoes === null)) wrong('rewinds')
+  if (m.aborts !== undefined && (m.aborts !== true || m.undoes === null)) wrong('aborts')
   if (typeof m.createdAt !== 'string') wrong('createdAt')
   if (m.upgrader !== null && !looksLikeUpgraderKey(m.upgrader)) wrong('upgrader')
   if (m.upgraders !== null && !isUpgraderList(m.upgraders)) wrong('upgraders')

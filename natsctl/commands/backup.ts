@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import type { Operator } from 'theseus-actors'
 import { auditPageMax, decodeManifest, digestOf, type SignedManifest, storedBundle } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
-import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
+import { asOrder, dryRunField, type OrderFlags, withReason } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
 import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
@@ -30,7 +30,7 @@ export function addBackup(program: Program): void {
     .option('--service <name>', "the state of all nodes of a sharded service, in the database's place")
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => backUp(file, command.optsWithGlobals())))
-  asOrder(backup, (flags) => !('directory' in flags))
+  asOrder(withReason(backup), (flags) => !('directory' in flags))
 }
 
 function backUp(file: string, flags: StateFlags & KeyFlags): Promise<ExitCode> {
@@ -48,7 +48,7 @@ function backUpDatabase(file: string, flags: OrderFlags & KeyFlags): Promise<Exi
     const versions = backup.manifests.length
     // Before anybody has it: a copy that the audit does not tell of is written nowhere.
     if (flags.dryRun !== true) {
-      await operator.recordBackup(digest, versions)
+      await operator.recordBackup(digest, versions, flags.reason)
       await writeAtomically(file, bytes, 0o600)
     }
     const missing = versionsWithoutBundle(backup)

@@ -14,9 +14,7 @@ import { count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
 import { findNode } from '../rollout/findNode.js'
 
-interface ControlFlags extends OrderFlags, KeyFlags {
-  readonly reason?: string
-}
+interface ControlFlags extends OrderFlags, KeyFlags {}
 
 interface Order<T> {
   readonly description: string
@@ -43,8 +41,8 @@ const versionOrders: Readonly<Record<'pause' | 'resume' | 'retry', Order<Version
         note(`version ${version} is not paused`)
       return `let version ${version} go on`
     },
-    act: async (operator, version) => {
-      if (!(await operator.resume(version))) note(`version ${version} was not paused`)
+    act: async (operator, version, { reason }) => {
+      if (!(await operator.resume(version, reason))) note(`version ${version} was not paused`)
       return `version ${version} goes on`
     },
   },
@@ -55,8 +53,8 @@ const versionOrders: Readonly<Record<'pause' | 'resume' | 'retry', Order<Version
       const nodes = waiting.filter(({ target }) => target === version)
       return `let ${count(nodes.length, 'node')} try version ${version} again`
     },
-    act: async (operator, version) => {
-      await operator.retry(version)
+    act: async (operator, version, { reason }) => {
+      await operator.retry(version, reason)
       return `version ${version} is tried again where it is stalled or rejected`
     },
   },
@@ -78,15 +76,16 @@ const nodeOrders: Readonly<Record<'hold' | 'release' | 'upgrade', Order<NodeRow>
       if (!controls.some((control) => control.kind === 'hold' && control.nodeId === nodeId)) note(`node ${nodeId} is not held`)
       return `release node ${nodeId}`
     },
-    act: async (operator, { nodeId }) => {
-      if (!(await operator.release(nodeId))) note(`node ${nodeId} was not held`)
+    act: async (operator, { nodeId }, { reason }) => {
+      if (!(await operator.release(nodeId, reason))) note(`node ${nodeId} was not held`)
       return `node ${nodeId} is released`
     },
   },
   upgrade: {
     description: 'this node goes to its next version now, whatever its schedule or a pause say',
     would: async (_, { nodeId, version }) => `let node ${nodeId} go to version ${version + 1} now`,
-    act: async (operator, { nodeId }) => `node ${nodeId} goes to version ${await operator.upgradeNow(nodeId)} now`,
+    act: async (operator, { nodeId }, { reason }) =>
+      `node ${nodeId} goes to version ${await operator.upgradeNow(nodeId, reason)} now`,
   },
 }
 

@@ -90,7 +90,7 @@ async function forget(nodeId: string, flags: ForgetFlags): Promise<ExitCode> {
   return withSigningOperator(flags, async (operator, system) => {
     // Looked at again: it may have come back meanwhile.
     const row = await forgettable(operator, system, nodeId, flags)
-    if (flags.dryRun !== true) await operator.forget(nodeId)
+    if (flags.dryRun !== true) await operator.forget(nodeId, flags.reason)
     show(flags.output, {
       table: () => {
         print(`${flags.dryRun === true ? 'would forget' : 'forgot'} ${described(nodeId, row)}`)

@@ -9,7 +9,7 @@ import { isFault, type Operator } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
 import { type Control, controlKey, decodeManifest, digestOf, isDigest, type SignedManifest } from 'theseus-actors/operator'
 import { withSigningOperator } from '../context/connection.js'
-import { asOrder, dryRunField } from '../context/orders.js'
+import { asOrder, dryRunField, withReason } from '../context/orders.js'
 import { targetOf } from '../context/target.js'
 import { trustedBy } from '../context/trust.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
@@ -37,7 +37,7 @@ export function addRestore(program: Program): void {
     .option('--yes', 'do not ask')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => restoreFrom(file, command.optsWithGlobals())))
-  asOrder(restore)
+  asOrder(withReason(restore))
 }
 
 async function restoreFrom(file: string, flags: RestoreFlags): Promise<ExitCode> {
@@ -69,7 +69,7 @@ async function restoreDatabase(file: string, flags: RestoreFlags): Promise<ExitC
     const missing = await missingIn(operator, backup)
     const isAny = !isNothing(missing)
     if (flags.dryRun !== true && isAny) {
-      await operator.recordRestore(digest, backup.manifests.length)
+      await operator.recordRestore(digest, backup.manifests.length, flags.reason)
       await giveBack(operator, backup, missing.versions)
     }
     show(flags.output, {

@@ -12,12 +12,15 @@ import { type Column, printColumns, restrictForms, show } from '../output/forms.
 import { nearestVersion } from '../output/nearest.js'
 import { age, count, note, oneLine, print, printTable } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { addPace } from '../pace/pace.js'
 import { nodeJson, noNodesText, phaseCell } from '../rollout/nodeFormat.js'
+import { paceLines } from '../rollout/paceText.js'
 import { promiseLine } from '../rollout/promiseState.js'
 import { rewindableJson, rewindableText } from '../rollout/rewindState.js'
 import { rolloutExitCode } from '../rollout/rolloutExitCode.js'
 import { pollUntilAborted } from '../rollout/rolloutPoll.js'
 import { type RolloutFacts, type RolloutState, rolloutStateOf, undoOf } from '../rollout/rolloutState.js'
+import { abort } from '../undo/rolloutAbort.js'
 import { rewind } from '../undo/rolloutRewind.js'
 import { type RewoundFlags, rewound } from '../undo/rolloutRewound.js'
 import { type UndoFlags, undo } from '../undo/rolloutUndo.js'
@@ -55,7 +58,9 @@ export function addRollout(program: Program): void {
   restrictForms(watching, 'table', 'json')
   addRolloutControls(rollout, program)
   addUndo(rollout, program)
+  addAbort(rollout, program)
   addRewind(rollout, program)
+  addPace(rollout, program)
 }
 
 function addUndo(rollout: Command, program: Program): void {
@@ -69,6 +74,22 @@ function addUndo(rollout: Command, program: Program): void {
     .action(
       program.action((version: Version | undefined, _: unknown, command: Command) =>
         undo(version, command.optsWithGlobals<UndoFlags>()),
+      ),
+    )
+  asSignedOrder(command)
+}
+
+function addAbort(rollout: Command, program: Program): void {
+  const command = rollout
+    .command('abort')
+    .description('stop an upgrade and go back: an undo that pauses the version in the same order')
+    .argument('[version]', 'the version to abort (default: the newest); one that is undone already is left as it is', versionFlag)
+    .option('--reason <text>', 'why; kept in the history, and nodes that wait say it')
+    .option(...keyFlag)
+    .option('--yes', 'do not ask')
+    .action(
+      program.action((version: Version | undefined, _: unknown, command: Command) =>
+        abort(version, command.optsWithGlobals<UndoFlags>()),
       ),
     )
   asSignedOrder(command)
@@ -168,6 +189,8 @@ function showTable(rollout: RolloutState, system: string, isWide: boolean): void
   if (undoneBy !== null) print(`version ${undoneBy} undoes it`)
   for (const { version, since, reason } of paused)
     print(oneLine(`version ${version} is paused for ${age(Date.now() - since)}${reason === '' ? '' : `: ${reason}`}`))
+  const words = paceLines(rollout)
+  for (const line of words) print(oneLine(line))
   for (const promise of promises) print(oneLine(promiseLine(promise)))
   if (services.length === 0) return
   printTable(
@@ -203,7 +226,7 @@ function showNodes(rows: readonly NodeRow[], isWide: boolean): void {
   if (rows.length > shown.length) print(`… and ${rows.length - shown.length} more (-o wide has them all)`)
 }
 
-function rolloutJson({ newest, goal, state, nodes, there, services, paused, undoneBy, promises }: RolloutState) {
+function rolloutJson({ newest, goal, state, nodes, there, services, paused, promotion, pace, undoneBy, promises }: RolloutState) {
   return {
     newest,
     goal,
@@ -211,6 +234,9 @@ function rolloutJson({ newest, goal, state, nodes, there, services, paused, undo
     nodes,
     there,
     paused: paused.map(({ version, reason, since }) => ({ version, reason, since: new Date(since).toISOString() })),
+    promotion: promotion === null ? null : { percent: promotion.percent, ...orderJson(promotion) },
+    pace:
+      pace === null ? null : { probability: pace.probability, everyMs: pace.everyMs, bakeMs: pace.bakeMs, ...orderJson(pace) },
     undoneBy,
     promises,
     services: services.map(({ troubled, away, rewind, ...service }) => ({
@@ -220,4 +246,8 @@ function rolloutJson({ newest, goal, state, nodes, there, services, paused, undo
       away: away.map(nodeJson),
     })),
   }
+}
+
+function orderJson({ reason, since }: { readonly reason: string; readonly since: number }) {
+  return { reason, since: new Date(since).toISOString() }
 }

@@ -117,7 +117,7 @@ function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode
 
 function set(name: string, key: string, value: string, flags: OrderFlags): Promise<ExitCode> {
   return withSigningOperator(flags, async (operator) => {
-    if (flags.dryRun !== true) await operator.setInTable(name, key, value)
+    if (flags.dryRun !== true) await operator.setInTable(name, key, value, flags.reason)
     show(flags.output, {
       table: () => print(oneLine(`${flags.dryRun === true ? 'would set ' : ''}${name}: ${key} = ${value}`)),
       document: () => ({ table: name, key, value, ...dryRunField(flags) }),
@@ -130,7 +130,9 @@ function set(name: string, key: string, value: string, flags: OrderFlags): Promi
 function remove(name: string, key: string, flags: OrderFlags): Promise<ExitCode> {
   return withSigningOperator(flags, async (operator, system) => {
     const isThere =
-      flags.dryRun === true ? (await operator.database.table(name)).has(key) : await operator.removeFromTable(name, key)
+      flags.dryRun === true
+        ? (await operator.database.table(name)).has(key)
+        : await operator.removeFromTable(name, key, flags.reason)
     if (!isThere) throw await noKey(operator.database, system, name, key)
     show(flags.output, {
       table: () => print(oneLine(`${name}: ${flags.dryRun === true ? 'would remove' : 'removed'} ${key}`)),

@@ -35,7 +35,7 @@ interface VerifyFlags extends GlobalFlags {
 }
 
 interface PublishFlags extends OrderFlags, KeyFlags {
-  readonly reason?: string
+  readonly paused?: true
 }
 
 export function addUpgrade(program: Program): void {
@@ -62,6 +62,7 @@ export function addUpgrade(program: Program): void {
     .description('install an upgrade as the next version; one that is not signed already is signed')
     .argument('<file>', 'a file that "upgrade build" made')
     .option('--reason <text>', 'why; kept in the history')
+    .option('--paused', 'pause the version before it is installed: no node goes until "rollout resume" or "rollout promote"')
     .option(...keyFlag)
     .action(program.action((file: string, _: unknown, command: Command) => publish(file, command.optsWithGlobals())))
   asOrder(publishing)
@@ -122,9 +123,11 @@ function showFile(
 async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
   const built = await readUpgradeFile(file)
   const { signed } = built
-  if (signed !== null && (flags.key !== undefined || flags.reason !== undefined))
+  const isPaused = flags.paused === true
+  if (signed !== null && ((flags.key !== undefined && !isPaused) || flags.reason !== undefined))
     throw usageFailure(`${file} is signed already, with its reason: publish it without --key and --reason`)
-  const upgrader = signed === null ? await signerOf(flags) : undefined
+  // A pause is an order of its own, which is signed now.
+  const upgrader = signed === null || isPaused ? await signerOf(flags) : undefined
   return withOperator(
     flags,
     async (operator, system, trust) => {
@@ -140,7 +143,11 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
       const isDry = flags.dryRun === true
       const version = await explainNoServer(
         system,
-        isDry ? wouldBe(operator, file, built) : install(operator, file, built, options),
+        isDry
+          ? wouldBe(operator, file, built)
+          : isPaused
+            ? installPaused(operator, file, built, options, history.manifests.length + 1)
+            : install(operator, file, built, options),
       )
       const { manifest } = built
       const nodesOf = (service: string): number => rows.filter((row) => row.service === service).length
@@ -149,12 +156,17 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
           print(`${isDry ? 'would be ' : ''}version ${version} of system ${system}: ${oneLine(manifest.title)}`)
           for (const { service, oldClass, newClass } of manifest.classUpgrades)
             print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodesOf(service), 'node')}`)
+          if (isPaused)
+            print(
+              `${isDry ? 'it would be' : 'it is'} paused: "natsctl rollout promote 10%" lets some nodes go, "natsctl rollout resume" all`,
+            )
         },
         document: () => ({
           version,
           title: manifest.title,
           digest: manifest.bundle.digest,
           ...changes(manifest),
+          ...(isPaused ? { paused: true } : {}),
           ...dryRunField(flags),
         }),
         names: () => [`version/${version}`],
@@ -204,6 +216,29 @@ async function install(
   } catch (error) {
     if (!isFault(error) || error.code !== 'upgrade.conflict') throw error
     throw isLate(file, signed, error)
+  }
+}
+
+/**
+ * The pause comes first, so that there is no moment without it. It is taken back where the version is not
+ * installed; a crash in between leaves a pause of a version that is not there.
+ */
+async function installPaused(
+  operator: Operator,
+  file: string,
+  built: UpgradeFile,
+  options: PublishOptions,
+  version: Version,
+): Promise<Version> {
+  const { reason = 'published with --paused' } = options
+  await operator.pause(version, reason)
+  try {
+    return await install(operator, file, built, { ...options, asVersion: version })
+  } catch (error) {
+    await operator.resume(version, 'the version was not installed').catch(() => {
+      note(`version ${version} is not installed, and its pause is left: "natsctl rollout resume ${version}" ends it`)
+    })
+    throw error
   }
 }
 

@@ -104,7 +104,7 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
   })
   if (ended !== undefined) return ended
   return withSigningOperator(flags, async (operator) => {
-    const now = await operator.finalize(chosen)
+    const now = await operator.finalize(chosen, flags.reason)
     if (now < chosen) throw new Failure(exitCodes.error, `error: a node that is not at version ${chosen} has come meanwhile`)
     show(flags.output, {
       table: () => print(`version ${chosen} of system ${system} is final`),

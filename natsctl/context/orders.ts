@@ -11,6 +11,8 @@ import { targetLine, targetOf } from './target.js'
 
 export interface OrderFlags extends GlobalFlags, ToFlags {
   readonly dryRun?: true
+  /** Why it is ordered. */
+  readonly reason?: string
 }
 
 type Reaches = (flags: object) => boolean
@@ -25,8 +27,13 @@ export function asOrder(command: Command, reaches: Reaches = () => true): Comman
 
 /** Of orders that upgraders sign: one that several have to sign goes to a file first. */
 export function asSignedOrder(command: Command, flag = '--to <file>'): Command {
+  if (!command.options.some(({ long }) => long === '--reason')) withReason(command)
   command.option(flag, 'sign it and write it to a file, for others to sign ("natsctl order"); nothing is sent')
   return asOrder(command)
+}
+
+export function withReason(command: Command): Command {
+  return command.option('--reason <text>', 'why; "natsctl orders" shows it')
 }
 
 /** Of commands that change something on this machine alone. */

@@ -18,7 +18,6 @@ interface ShardOrderFlags extends Omit<OrderFlags, 'to'>, KeyFlags {
 
 interface MoveFlags extends ShardOrderFlags {
   readonly to?: string
-  readonly reason?: string
   readonly wait: boolean
   readonly timeout?: number
 }
@@ -91,7 +90,7 @@ function release(service: string, shard: number, flags: ShardOrderFlags): Promis
     const controls = await operator.database.controls()
     const isPlaced = (each: (typeof controls)[number]) =>
       each.kind === 'place' && each.service === service && each.shard === shard
-    const wasPlaced = flags.dryRun === true ? controls.some(isPlaced) : await operator.releaseShard(service, shard)
+    const wasPlaced = flags.dryRun === true ? controls.some(isPlaced) : await operator.releaseShard(service, shard, flags.reason)
     if (!wasPlaced) note(`shard ${shard} of ${service} ${flags.dryRun === true ? 'is' : 'was'} not placed`)
     show(flags.output, {
       table: () => print(`${flags.dryRun === true ? 'would release' : 'released'} shard ${shard} of ${service}`),

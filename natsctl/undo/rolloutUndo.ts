@@ -42,7 +42,7 @@ export interface UndoPlan {
 
 /** How nodes go back: the difference between an undo and a rewind. */
 export interface WayBack {
-  readonly verb: 'undo' | 'rewind'
+  readonly verb: 'undo' | 'rewind' | 'abort'
   readonly done: 'undone' | 'rewound'
   /** Throws a failure where an upgrade has no such way back. */
   check(undone: Manifest): void
@@ -57,7 +57,7 @@ export interface WayBack {
   readonly next: string
 }
 
-const byInverse: WayBack = {
+export const byInverse: WayBack = {
   verb: 'undo',
   done: 'undone',
   check({ version, system, classUpgrades }) {
@@ -102,7 +102,7 @@ export async function takeBack(way: WayBack, asked: Version | undefined, flags: 
   const { verb, done } = way
   const ended = await requireConfirmation(flags, {
     does: `${verb}${verb === 'undo' ? 'es' : 's'} ${what}`,
-    question: `${verb === 'undo' ? 'Undo' : 'Rewind'} ${what}?`,
+    question: `${verb[0]!.toUpperCase()}${verb.slice(1)} ${what}?`,
     refused: `version ${plan.undone.version} was not ${done}`,
     before: () => linesOf(way, plan, undefined).forEach(note),
   })
@@ -110,7 +110,7 @@ export async function takeBack(way: WayBack, asked: Version | undefined, flags: 
   return withSigningOperator(flags, async (operator, system) => {
     const { version } = plan.undone
     const reason = flags.reason === undefined ? {} : { reason: flags.reason }
-    const options = { version, ...reason, ...(verb === 'rewind' ? { rewind: true } : {}) }
+    const options = { version, ...reason, ...(verb === 'rewind' ? { rewind: true } : verb === 'abort' ? { abort: true } : {}) }
     show(way, plan, await explainNoServer(system, operator.undo(options)), flags)
     return exitCodes.done
   })

@@ -1,6 +1,6 @@
 /** The orders of an operator to nodes while an upgrade is under way: pause, hold, now, retry. */
 import test, { type ExecutionContext } from 'ava'
-import { eagerly, schedule } from '../../index.js'
+import { eagerly, gradually, schedule, steps } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { TestSystem } from '../support/testSystem.js'
 import { NotesV1, toV2 } from './notesClasses.js'
@@ -107,4 +107,61 @@ test('an SF that never signals is not in the way of an undo', async (t) => {
   await operator.undo()
   await Promise.all(nodes.map((node) => node.reached(2)))
   t.true(nodes.every(({ className }) => className === 'Notes.v1'))
+})
+
+test('a promotion lets the first nodes go, past the pause that was there and no later one', async (t) => {
+  const { system, nodes, operator, untilReason } = await open(t)
+  await operator.pause(1, 'a few first')
+  await system.publish(toV2({ schedule: eagerly() }))
+  for (const id of ['n1', 'n2']) await untilReason(id, /a few first/)
+  await operator.promote(1, 50, 'looks well')
+  await nodes[0].reached(1)
+  t.is(nodes[1].version, 0)
+  await operator.pause(1, 'not that well')
+  await untilReason('n2', /not that well/)
+  await operator.promote(1, 100)
+  await nodes[1].reached(1)
+})
+
+test('a promotion ends the schedule of the nodes that it is for, and a later share takes more of them along', async (t) => {
+  const { system, host, nodes, operator } = await open(t)
+  await system.publish(toV2({ schedule: never }))
+  for (const id of ['n1', 'n2']) await host.untilPhase(id, 'scheduled')
+  await operator.promote(1, 50)
+  await nodes[0].reached(1)
+  t.is(host.last('n2')?.phase, 'scheduled')
+  await operator.promote(1, 100)
+  await nodes[1].reached(1)
+})
+
+test('nodes that sleep between two coins hear of another pace', async (t) => {
+  const { system, host, nodes, operator } = await open(t)
+  await system.publish(toV2({ schedule: gradually({ every: '1h', probability: 0.01 }) }))
+  for (const id of ['n1', 'n2']) await host.untilPhase(id, 'scheduled')
+  await operator.changePace(1, { probability: 1, everyMs: 10, bakeMs: null }, 'no time')
+  await Promise.all(nodes.map((node) => node.reached(1)))
+  await operator.changePace(1, { probability: null, everyMs: null, bakeMs: null })
+  t.deepEqual(await operator.database.controls(), [])
+})
+
+test('the bake under way ends when an operator promotes the next step', async (t) => {
+  const { system, nodes, operator } = await open(t)
+  await system.publish(toV2({ schedule: steps(['1 node', 'all'], { bake: '1h' }) }))
+  await nodes[0].reached(1)
+  t.is(nodes[1].version, 0)
+  await operator.promote(1, null)
+  await nodes[1].reached(1)
+})
+
+test('an abort undoes a version and pauses it in one order: no node goes there any more', async (t) => {
+  const { system, host, nodes, operator } = await open(t)
+  await system.publish(toV2({ schedule: never }))
+  await host.untilPhase('n1', 'scheduled')
+  await operator.upgradeNow('n2')
+  await nodes[1].reached(1)
+  t.is(await operator.undo({ version: 1, abort: true, reason: 'wrong sums' }), 2)
+  t.like(await operator.database.controls(), [{ kind: 'now' }, { kind: 'pause', version: 1, reason: 'wrong sums' }])
+  await Promise.all(nodes.map((node) => node.reached(2)))
+  t.is((await operator.history()).at(-1)!.aborts, true)
+  t.is(await operator.undo({ version: 1, abort: true }), 2)
 })

@@ -801,6 +801,25 @@ export function databaseContract(
       [{ ...placed, hostId: 'h2' }],
     )
     t.true(await another.removeControl(placed))
+    const promoted: Control = { kind: 'promote', format: 1, version: 3, percent: 10, past: 5, reason: '', since: 9 }
+    const paced: Control = {
+      kind: 'pace',
+      format: 1,
+      version: 3,
+      probability: 0.5,
+      everyMs: null,
+      bakeMs: 0,
+      reason: '',
+      since: 9,
+    }
+    for (const control of [promoted, paced]) await database.setControl(control)
+    t.deepEqual(
+      (await another.controls())
+        .filter(({ kind }) => kind === 'promote' || kind === 'pace')
+        .sort((a, b) => (a.kind < b.kind ? 1 : -1)),
+      [promoted, paced],
+    )
+    for (const control of [promoted, paced]) t.true(await another.removeControl(control))
     t.true((await database.controls()).some((control) => control.kind === 'pause' && control.reason === 'dinner'))
     t.true(await database.removeControl({ kind: 'pause', version: 3 }))
     t.false(await database.removeControl({ kind: 'pause', version: 3 }))
@@ -821,6 +840,29 @@ export function databaseContract(
     t.false((await another.claimPermit('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
     await database.removeControl({ kind: 'pause', version: 3 })
     t.true((await another.claimPermit('pages', upgradingNode('n4', 3), { nodes: 9 })).claimed)
+  })
+
+  contract('a pause holds no node that passes it, and a later one of the version does', async (t, database, another) => {
+    await database.setControl(pause)
+    const claim = (nodeId: string, passes: number) =>
+      another.claimPermit('pages', { ...upgradingNode(nodeId, 3), passes }, { nodes: 9 })
+    t.true((await claim('n1', pause.since)).claimed)
+    t.deepEqual(await claim('n2', pause.since + 1), { claimed: false, control: pause })
+    const later: Control = { ...pause, since: 1_700_000_000_123 }
+    await database.setControl(later)
+    t.deepEqual(await claim('n2', pause.since), { claimed: false, control: later })
+    t.true((await claim('n2', later.since)).claimed)
+  })
+
+  contract('a version is installed with a control in one decision, or neither', async (t, database, another) => {
+    const [one, two] = [manifestOf('one'), manifestOf('two')]
+    const installed = (head: Head, { digest, manifest }: typeof one, control: Control) =>
+      database.install(head, digest, manifest, { authorized: { n1: 'yes' } }, null, null, null, null, null, control)
+    t.true(await installed(nothingInstalled, one, pause))
+    t.deepEqual(await another.controls(), [pause])
+    t.deepEqual([...(await another.table('authorized'))], [['n1', 'yes']])
+    t.false(await installed(nothingInstalled, two, hold))
+    t.deepEqual(await another.controls(), [pause])
   })
 
   contract('a hold holds its node, wherever it goes, and is forgotten with it', async (t, database, another) => {

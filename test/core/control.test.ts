@@ -11,6 +11,8 @@ import {
   isToldToGo,
   retryToken,
 } from '../../core/control/control.js'
+import { promotedNodes, rolloutPaceOf } from '../../core/control/paceOrders.js'
+import { isSameRolloutPace, ownRolloutPace, paceMsMax } from '../../core/schedules/rolloutPace.js'
 
 const since = 7
 const pause = (version: number, reason = ''): Control => ({ kind: 'pause', version, reason, since })
@@ -37,12 +39,24 @@ test('each kind of control is one, and is none with any of its parts missing or 
         reason: [7, 'x'.repeat(controlReasonLengthMax + 1)],
       },
     ],
+    [
+      { kind: 'promote', format: 1, version: 1, percent: 10, past: 3, reason: '', since },
+      { version: [-1], format: [0, 2, '1'], percent: [0, 101, 1.5, '10'], past: ['3'], reason: [7] },
+    ],
+    [
+      { kind: 'pace', format: 1, version: 1, probability: 0.5, everyMs: 1, bakeMs: 0, reason: '', since },
+      {
+        ...{ version: [-1], format: [0, 2], probability: [0, 1.1, '1'], everyMs: [0, 1.5, -1, paceMsMax + 1] },
+        ...{ bakeMs: [-1, 1.5, paceMsMax + 1], reason: [7] },
+      },
+    ],
   ]
   for (const [control, wrong] of whole) {
     t.true(isControl(control), control.kind)
     t.notThrows(() => checkControl(control))
     for (const [part, values] of Object.entries({ ...wrong, since: ['7'], kind: ['dance'] })) {
-      for (const value of [undefined, null, ...values])
+      const isNullable = ['percent', 'past', 'probability', 'everyMs', 'bakeMs'].includes(part)
+      for (const value of [undefined, ...(isNullable ? [] : [null]), ...values])
         t.false(isControl({ ...control, [part]: value }), `${control.kind}: ${part} is ${value}`)
     }
   }
@@ -95,4 +109,27 @@ test('a retry is of its version alone', (t) => {
   t.is(retryToken(controls, 1), 'one')
   t.is(retryToken(controls, 2), 'two')
   t.is(retryToken(controls, 3), undefined)
+})
+
+test('a promotion passes the pause that it names, and no other', (t) => {
+  const going = { nodeId: 'n1', version: 1, isUndo: false }
+  t.is(holding([pause(1)], { ...going, passes: since }), undefined)
+  t.deepEqual(holding([pause(1)], { ...going, passes: since + 1 }), pause(1))
+  t.deepEqual(holding([pause(1), hold('n1')], { ...going, passes: since }), hold('n1'))
+})
+
+test('a schedule sees the changed pace of its version, and when bakes were ended', (t) => {
+  const promotion = { kind: 'promote', format: 1, version: 1, past: null, reason: '', since } as const
+  const pace = { kind: 'pace', format: 1, version: 1, probability: 0.5, everyMs: null, bakeMs: 5, reason: '', since } as const
+  t.deepEqual(rolloutPaceOf([], 1), ownRolloutPace)
+  t.deepEqual(rolloutPaceOf([pace, { ...promotion, percent: null }], 1), {
+    ...{ probability: 0.5, everyMs: null, bakeMs: 5, bakedMs: since },
+  })
+  t.deepEqual(rolloutPaceOf([pace, { ...promotion, percent: null }], 2), ownRolloutPace)
+  // A share is for the node to look at, and ends no bake.
+  t.true(isSameRolloutPace(rolloutPaceOf([{ ...promotion, percent: 10 }], 1), ownRolloutPace))
+  t.deepEqual(
+    [1, 10, 50, 100].map((percent) => promotedNodes(percent, 15)),
+    [1, 1, 7, 15],
+  )
 })

@@ -11,6 +11,7 @@ import {
   identityNamed,
   isLogId,
   type Order,
+  orderReason,
 } from '../../core/control/directive.js'
 
 const whole: Directive = {
@@ -39,6 +40,14 @@ const orders: readonly Order[] = [
     control: { kind: 'place', service: 'cart', shard: 3, hostId: 'h1', start: 's1', reason: 'hot', since: 1 },
   },
   { order: 'remove', control: { kind: 'place', service: 'cart', shard: 3 } },
+  { order: 'set', control: { kind: 'promote', format: 1, version: 2, percent: 10, past: 1, reason: '', since: 1 } },
+  { order: 'set', control: { kind: 'promote', format: 1, version: 2, percent: null, past: null, reason: '', since: 1 } },
+  { order: 'remove', control: { kind: 'promote', version: 2 } },
+  {
+    order: 'set',
+    control: { kind: 'pace', format: 1, version: 2, probability: 0.5, everyMs: 1_000, bakeMs: 0, reason: '', since: 1 },
+  },
+  { order: 'remove', control: { kind: 'pace', version: 2 } },
   { order: 'remove', control: { kind: 'pause', version: 2 } },
   { order: 'remove', control: { kind: 'retry', version: 2 } },
   { order: 'remove', control: { kind: 'hold', nodeId: 'n1' } },
@@ -171,6 +180,11 @@ test('an order reads as people say it', (t) => {
     'retry/2',
     'place/cart/3 at h1',
     'no place/cart/3',
+    'promote/2: 10 %',
+    'promote/2: the next step',
+    'no promote/2',
+    'pace/2: probability 0.5, every 1000 ms, bake 0 ms',
+    'no pace/2',
     'no pause/2',
     'no retry/2',
     'no hold/n1',
@@ -204,6 +218,19 @@ test('a directive that names the identity of its system is read, and one that sh
     t.throws(() => decodeDirective(bytesOf({ ...directive, identity })), refusal('identity is missing or wrong'))
   // In an older format it is a field that nobody knows.
   t.notThrows(() => decodeDirective(changed({ identity: 'short' })))
+})
+
+test('a directive says why, beside an order that has no reason of its own', (t) => {
+  const said = { ...whole, reason: 'all nodes are there' }
+  t.deepEqual(decodeDirective(encodeDirective(said)), said)
+  t.is(orderReason(said), 'all nodes are there')
+  t.is(orderReason(whole), null)
+  const pause: Directive = { ...whole, what: orders[0]! }
+  t.is(orderReason(pause), 'wait')
+  t.is(orderReason({ ...pause, reason: 'lunch' }), 'lunch')
+  t.is(orderReason({ ...whole, what: { order: 'remove', control: { kind: 'pause', version: 2 } } }), null)
+  for (const reason of [7, null, 'x'.repeat(1025)])
+    t.throws(() => decodeDirective(changed({ reason })), refusal('reason is wrong'))
 })
 
 test('an upgrade database keeps 1,000 directives', (t) => {

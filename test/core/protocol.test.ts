@@ -252,7 +252,7 @@ function names(heading: string, firstColumn: string, skip = 0): string[] {
 
 test('the page’s fields of a manifest are those that the code asks for', (t) => {
   // Some of today's features are left out where they are not used.
-  const fields = names('Manifests', 'field').filter((field) => !['rewinds', 'promises'].includes(field))
+  const fields = names('Manifests', 'field').filter((field) => !['rewinds', 'aborts', 'promises'].includes(field))
   t.deepEqual([...fields].sort(), Object.keys(manifest).sort())
   t.notThrows(() => decodeManifest(encodeManifest(manifest)))
   for (const field of fields) {

@@ -9,6 +9,7 @@ import { allOf, andThen, anyOf, atMost, within } from '../../core/schedules/comb
 import { eagerly } from '../../core/schedules/eagerly.js'
 import { gradually } from '../../core/schedules/gradually.js'
 import { keepCovered } from '../../core/schedules/keepCovered.js'
+import { ownRolloutPace } from '../../core/schedules/rolloutPace.js'
 import { isDone, isServing, oncePerReading } from '../../core/schedules/rowConditions.js'
 import { type Schedule, type SchedulingView, schedule } from '../../core/schedules/schedule.js'
 import { steps } from '../../core/schedules/steps.js'
@@ -28,6 +29,7 @@ const viewOf = (rows: readonly NodeRow[], more: Partial<SchedulingView> = {}): S
   collection: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
   nodes: async (service) => rows.filter((each) => service === undefined || each.service === service),
   table: async () => new Map(),
+  pace: () => ownRolloutPace,
   contacts: () => [],
   calls: () => ({ answered: 0, failed: 0 }),
   now: () => 0,

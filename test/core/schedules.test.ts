@@ -12,6 +12,7 @@ import { gradually } from '../../core/schedules/gradually.js'
 import { keepCovered } from '../../core/schedules/keepCovered.js'
 import { oneReplicaAtATime } from '../../core/schedules/oneReplicaAtATime.js'
 import { onlyNodes } from '../../core/schedules/onlyNodes.js'
+import { ownRolloutPace } from '../../core/schedules/rolloutPace.js'
 import { schedule } from '../../core/schedules/schedule.js'
 import { steps } from '../../core/schedules/steps.js'
 import { whenIdle } from '../../core/schedules/whenIdle.js'
@@ -369,4 +370,15 @@ test('a schedule’s description is how it was written', (t) => {
     andThen(classBefore('A.v1', 'B.v1'), oneReplicaAtATime(), afterMyServers('pages'), onlyNodes('n1'), whenIdle('1m')).describe,
     'andThen(classBefore(A.v1, B.v1), oneReplicaAtATime, afterMyServers(pages), onlyNodes(n1), whenIdle(1m))',
   )
+})
+
+test('gradually: an operator changes the coin and its period', async (t) => {
+  const nodes = new ScheduledPopulation(
+    1,
+    nodeIds(50).map((nodeId) => ({ nodeId, schedule: gradually({ every: '10s', probability: 0.01 }) })),
+    0,
+    { ...ownRolloutPace, probability: 1, everyMs: 2_000 },
+  )
+  await nodes.runFor(2_000)
+  t.is(nodes.signalled.length, 50)
 })

@@ -4,6 +4,7 @@
  */
 import test from 'ava'
 import type { NodeRow } from '../../core/model/nodeRow.js'
+import { ownRolloutPace } from '../../core/schedules/rolloutPace.js'
 import type { Schedule, SchedulingView } from '../../core/schedules/schedule.js'
 import { type StepSize, steps } from '../../core/schedules/steps.js'
 
@@ -16,13 +17,13 @@ const done = (nodeId: string, since = 0) => row(nodeId, { version: 1, phase: 'cu
 type Look = readonly [nowMs: number, rows: readonly NodeRow[]]
 
 /** Whether the node would go, at each of its looks. */
-async function looks(by: Schedule, nodeId: string, seen: readonly Look[]): Promise<readonly boolean[]> {
+async function looks(by: Schedule, nodeId: string, seen: readonly Look[], pace = ownRolloutPace): Promise<readonly boolean[]> {
   const answers: boolean[] = []
   let at: Look = seen[0]!
   const until = async (condition: () => boolean | Promise<boolean>) => {
     for (at of seen) answers.push(await condition())
   }
-  const view = { nodeId, service: 'pages', target: 1, until, now: () => at[0], nodes: async () => at[1] }
+  const view = { nodeId, service: 'pages', target: 1, until, now: () => at[0], nodes: async () => at[1], pace: () => pace }
   await by.run(view as unknown as SchedulingView)
   return answers
 }
@@ -100,4 +101,14 @@ test('the last step is all nodes, or some would never go', (t) => {
 test('looks at one moment, and a clock that goes back between them, take no time of a bake', async (t) => {
   const seen: Look[] = [[0, going], ...[1_000, 1_000, 999, 1_000, 1_998, 1_999].map((now): Look => [now, gone(1)])]
   t.deepEqual(await looks(oneThenAll, 'n2', seen), [false, false, false, false, false, false, true])
+})
+
+test('an operator changes the time that a step bakes, and ends a bake that is under way', async (t) => {
+  const seen: Look[] = [[0, going], ...[500, 999, 1_000, 1_500, 3_499, 3_500].map((now): Look => [now, gone(1)])]
+  const times = async (pace: Partial<typeof ownRolloutPace>) =>
+    (await looks(oneThenAll, 'n2', seen, { ...ownRolloutPace, ...pace })).indexOf(true)
+  t.deepEqual([await times({}), await times({ bakeMs: 500 }), await times({ bakeMs: 3_000 })], [4, 3, 6])
+  t.is(await times({ bakedMs: 1 }), 1)
+  // Ordered before the node before it was there: for an earlier step.
+  t.is(await times({ bakedMs: 0 }), 4)
 })

@@ -44,7 +44,7 @@ test('a history whose manifests follow each other, each signed by one who is tru
 for (const field of Object.keys(forgeries) as (keyof Manifest)[]) {
   test(`a manifest whose ${field} was changed after it was signed is refused`, (t) => {
     const code = refusal([first, forged(second, field)])
-    const notEvenAManifest = ['format', 'classUpgrades', 'rewinds'].includes(field) ? ['2 upgrade.invalid'] : []
+    const notEvenAManifest = ['format', 'classUpgrades', 'rewinds', 'aborts'].includes(field) ? ['2 upgrade.invalid'] : []
     const doesNotFollow = ['system', 'version', 'previous'].includes(field) ? ['2 upgrade.predecessor'] : []
     t.true(['2 upgrade.signature', ...notEvenAManifest, ...doesNotFollow].includes(code!), code)
   })

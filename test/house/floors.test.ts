@@ -50,6 +50,7 @@ const floors: Record<string, readonly string[]> = {
       'demo',
       'completion',
       'undo',
+      'pace',
       'shards',
       'commands',
     ],

@@ -395,3 +395,57 @@ test('a system without nodes is no error, but said', async (t) => {
   t.is(stdout, '[]\n')
   t.is(stderr, `system ${env.THESEUS_SYSTEM} has no registered nodes\n`)
 })
+
+test('a paused version is promoted in shares, another pace needs a schedule that heeds it, and an abort is one order', async (t) => {
+  const { env } = t.context
+  const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
+  const { THESEUS_SYSTEM: system } = env
+  await startSystem(t, ['p1', 'p2', 'p3'])
+  const file = join(newDirectory(t), '1.upgrade')
+  const none = await run('rollout', 'promote', '--all')
+  t.deepEqual([none.code, none.stderr.split('\n').at(-2)], [1, `error: system ${system} runs version 0: there is no rollout`])
+  await run('upgrade', 'build', upgrade, '-O', file)
+
+  const published = await run('upgrade', 'publish', file, '--paused', '--reason', 'a few first')
+  t.is(published.code, 0, published.stderr)
+  t.regex(published.stdout, /it is paused: "natsctl rollout promote 10%" lets some nodes go/)
+  const waiting = JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout)
+  t.like(waiting, { state: 'paused', there: 0, paused: [{ version: 1, reason: 'a few first' }], promotion: null, pace: null })
+
+  const promoted = await run('rollout', 'promote', '40%', '--reason', 'canary')
+  t.is(promoted.code, 0, promoted.stderr)
+  t.is(promoted.stdout, '1 of 3 nodes of pages go to version 1 now, 0 of them are there\n')
+  t.regex(promoted.stderr, /the pause of version 1 holds the others/)
+  await until(async () => JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout).there === 1, 'p1 is there')
+  const status = await run('rollout', 'status')
+  t.regex(status.stdout, /^version 1 is promoted on 40 % of the nodes for \d+s: canary$/m)
+
+  const noSteps = await run('rollout', 'promote')
+  t.deepEqual([noSteps.code, /has steps, so there is no next one/.test(noSteps.stderr)], [1, true])
+  const noBake = await run('rollout', 'pace', '--bake', '5m')
+  t.deepEqual([noBake.code, /--bake changes nothing: no schedule of version 1 is steps/.test(noBake.stderr)], [1, true])
+  for (const args of [
+    ['promote', '0%'],
+    ['promote', '5'],
+    ['promote', '5%', '--all'],
+    ['pace'],
+    ['pace', '--bake', '1m', '--reset'],
+  ])
+    t.is((await run('rollout', ...args)).code, 2, args.join(' '))
+  const paced = await run('rollout', 'pace', '--probability', '0.5', '--every', '90s')
+  t.deepEqual([paced.code, paced.stdout], [0, 'version 1 goes on with probability 0.5, every 90s\n'])
+  t.like(JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout).pace, {
+    probability: 0.5,
+    everyMs: 90_000,
+    bakeMs: null,
+  })
+
+  const aborted = await run('rollout', 'abort', '--yes', '--reason', 'wrong')
+  t.is(aborted.code, 0, aborted.stderr)
+  t.regex(aborted.stdout, /no node goes forward any more: the version is paused in the same order/)
+  t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
+  for (const verb of ['abort', 'undo']) {
+    const again = await run('rollout', verb, '1', '--yes')
+    t.deepEqual([again.code, again.stdout], [0, `version 1 of system ${system} is undone already, by version 2\n`])
+  }
+})

@@ -6,6 +6,7 @@
 import { notServing } from '../../core/base/phases.js'
 import type { NodeRow } from '../../core/model/nodeRow.js'
 import type { Random } from '../../core/ports/random.js'
+import { ownRolloutPace, type RolloutPace } from '../../core/schedules/rolloutPace.js'
 import { awaitCondition } from '../../core/schedules/rowConditions.js'
 import type { Contact, Schedule, SchedulingView } from '../../core/schedules/schedule.js'
 import { permitsAllowed } from '../../core/schedules/serviceLimit.js'
@@ -43,6 +44,8 @@ export class ScheduledPopulation {
     seed: number,
     readonly members: readonly PopulationNode[],
     startMs = 0,
+    /** As operators have ordered it. */
+    private readonly pace: RolloutPace = ownRolloutPace,
   ) {
     this.clock = new ManualClock(startMs)
     this.random = seededRandom(seed)
@@ -147,6 +150,7 @@ export class ScheduledPopulation {
       collection: () => ({ get: () => undefined, has: () => false, entries: () => [] }),
       nodes: async (service) => this.rows.filter((row) => service === undefined || row.service === service),
       table: async () => new Map(),
+      pace: () => this.pace,
       contacts: () => (member.contacts ?? []).map((id): Contact => ({ ...this.row(id), ageMs: 10 })),
       calls: () => ({ answered: this.#answered.get(nodeId) ?? 0, failed: 0 }),
       now: () => this.clock.now(),

@@ -21,6 +21,7 @@ export const forgeries: { readonly [F in keyof Manifest]-?: (manifest: Manifest)
   reason: () => 'nobody said so',
   undoes: ({ version, undoes }) => (undoes === null ? version - 1 : null),
   rewinds: ({ rewinds }) => (rewinds === undefined ? true : undefined),
+  aborts: ({ aborts }) => (aborts === undefined ? true : undefined),
   createdAt: () => '1999-12-31T23:59:59.999Z',
   upgrader: () => mallory.publicKey,
   upgraders: () => [mallory.publicKey],

@@ -1,6 +1,7 @@
 /** The history in memory: the newest version, and the signed manifests. */
 import type { Version } from '../../core/base/ids.js'
 import { isSameLevel, raised } from '../../core/base/level.js'
+import { type Control, checkControl, controlKey } from '../../core/control/control.js'
 import { isReadByAll } from '../../core/control/readers.js'
 import type { AskedOfReaders, Head, StoredLevel } from '../../core/control/upgradeDatabase.js'
 import { checkTables, type TableEntries, type TablesUndone } from '../../core/model/tables.js'
@@ -37,10 +38,12 @@ export class MemoryHistory {
     writes: number | null = null,
     asked: AskedOfReaders | null = null,
     undone: TablesUndone | null = null,
+    control: Control | null = null,
   ): boolean {
     const system = this.system.data()
     const written = bundle === null ? 0 : this.bundles.writes(bundle)
     checkTables(tables)
+    if (control !== null) checkControl(control)
     if (system.head.version !== expected.version || system.head.digest !== expected.digest) return false
     if (undoes !== null && undoes <= system.final) return false
     if (writes !== null && written !== writes) return false
@@ -49,6 +52,7 @@ export class MemoryHistory {
     this.upgradeTables.change(tables, undone, expected.version + 1)
     system.manifests.push(copyOf(manifest))
     system.head = { version: expected.version + 1, digest }
+    if (control !== null) system.controls.set(controlKey(control), { ...control })
     if (bundle !== null) this.bundles.installed(bundle)
     return true
   }

@@ -11,8 +11,8 @@ const stagedLongerMs = 1_000
 /** A Lua function. The last keys are those of the tables that get entries: one for each entry. */
 const installing = `
 local function install(keys, args)
-local head, manifests, signatures, tables, final, bundle, overwritten = unpack(keys)
-local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes, of, way = unpack(args)
+local head, manifests, signatures, tables, final, bundle, overwritten, controls = unpack(keys)
+local expectedVersion, expectedDigest, version, digest, manifest, signature, undoes, bundleDigest, writes, of, way, control, told = unpack(args)
 if (redis.call('HGET', head, 'version') or '0') ~= expectedVersion then return 0 end
 if (redis.call('HGET', head, 'digest') or '') ~= expectedDigest then return 0 end
 -- Whoever reads the head next says why.
@@ -24,8 +24,9 @@ local written = bundleDigest ~= '' and redis.call('HGET', bundle, 'writes') or '
 if writes ~= '' and (written or '0') ~= writes then return 0 end
 redis.call('HSET', manifests, version, manifest)
 if signature ~= '' then redis.call('HSET', signatures, version, signature) end
-for i = 8, #keys do
-  local name, key, value = unpack(args, 12 + (i - 8) * 3, 14 + (i - 8) * 3)
+if control ~= '' then redis.call('HSET', controls, control, told) end
+for i = 9, #keys do
+  local name, key, value = unpack(args, 14 + (i - 9) * 3, 16 + (i - 9) * 3)
   local kept = of .. '/' .. name .. '/' .. key
   local now, before = redis.call('HGET', keys[i], key), redis.call('HGET', overwritten, kept)
   local to = now

@@ -9,8 +9,8 @@ export const permitScripts = {
    * in core/control/control.ts), or 3 on probation, or 4 where another start has the node.
    */
   theseusClaim: nodeScript(`
-local controls, service, id, version, isUndo, count, percent = unpack(ARGV)
-local session = sessionFrom(8)
+local controls, service, id, version, isUndo, count, percent, passes = unpack(ARGV)
+local session = sessionFrom(9)
 if isOfNewer(id, session) then return { 4 } end
 -- What is none, or another one than its field says, holds nobody.
 local function control(kind, name)
@@ -32,7 +32,7 @@ if isUndo == '0' then
   local pause, pauseText = control('pause', version)
   local told = control('now', id)
   local isToldToGo = told and told.nodeId == id and told.version == tonumber(version)
-  if holds(pause) and pause.version == tonumber(version) and not isToldToGo then return { 2, pauseText } end
+  if holds(pause) and pause.version == tonumber(version) and not isToldToGo and pause.since ~= tonumber(passes) then return { 2, pauseText } end
 end
 local mine = service .. '/' .. id
 -- Who asks has been heard, before Redis lost that. Also a slot that is here may have been given back since.

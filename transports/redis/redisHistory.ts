@@ -1,12 +1,14 @@
 /** The history in Redis: the newest version, the signed manifests, and the bundles in chunks. */
 import { Fault } from '../../core/base/fault.js'
 import { isVersion, type Version } from '../../core/base/ids.js'
+import { type Control, checkControl, controlKey } from '../../core/control/control.js'
 import type { AskedOfReaders, Head } from '../../core/control/upgradeDatabase.js'
 import { overwrittenTable } from '../../core/model/reservedTables.js'
 import { checkTables, type TableEntries, type TablesUndone } from '../../core/model/tables.js'
 import type { SignedManifest } from '../../core/upgrade/manifest.js'
 import { tooMuchStaged } from '../udbFactory.js'
 import { bufferOf, type RedisConnection } from './redisConnection.js'
+import { jsonText } from './redisJson.js'
 import { type RedisKeys, redisLayout } from './redisKeys.js'
 import { levelText, numbersText } from './redisLevel.js'
 
@@ -18,7 +20,7 @@ export class RedisHistory {
     private readonly redis: RedisConnection,
     private readonly keys: Pick<
       RedisKeys,
-      'nodes' | 'head' | 'manifests' | 'signatures' | 'tables' | 'table' | 'final' | 'bundle'
+      'nodes' | 'head' | 'manifests' | 'signatures' | 'tables' | 'table' | 'final' | 'bundle' | 'controls'
     >,
     private readonly tell: (message: string) => void = () => {},
   ) {}
@@ -66,9 +68,11 @@ export class RedisHistory {
     writes: number | null = null,
     asked: AskedOfReaders | null = null,
     undone: TablesUndone | null = null,
+    control: Control | null = null,
   ): Promise<boolean> {
-    const { head, manifests, signatures, final } = this.keys
+    const { head, manifests, signatures, final, controls } = this.keys
     checkTables(tables)
+    if (control !== null) checkControl(control)
     const version = expected.version + 1
     const entries = Object.entries(tables).flatMap(([name, table]) =>
       Object.entries(table).map(([key, value]) => [name, key, value] as const),
@@ -78,7 +82,7 @@ export class RedisHistory {
     const askedKeys = asked === null ? [] : this.keys.nodes
     const { answer, unreplicated } = await this.redis.runKept(
       asked === null ? 'theseusInstall' : 'theseusInstallAsked',
-      [...askedKeys, ...keys, overwritten, ...entries.map(([name]) => this.keys.table(name))],
+      [...askedKeys, ...keys, overwritten, controls, ...entries.map(([name]) => this.keys.table(name))],
       ...askedArguments(asked),
       expected.version,
       expected.digest ?? '',
@@ -91,6 +95,8 @@ export class RedisHistory {
       writes ?? '',
       undone?.of ?? version,
       undone?.way ?? 'sets',
+      control === null ? '' : controlKey(control),
+      control === null ? '' : jsonText(control),
       ...entries.flat(),
     )
     if (answer !== 1) return false

@@ -19,14 +19,23 @@ export class RedisPermits {
 
   async claim(
     service: string,
-    { nodeId, version, isUndo }: Going,
+    { nodeId, version, isUndo, passes }: Going,
     { nodes, percent }: ServiceLimit,
     by?: Session,
   ): Promise<PermitAnswer> {
     const limits = [nodes ?? unlimited, percent ?? unlimited]
     const going = [nodeId, version, isUndo ? 1 : 0]
     const { nodes: keys, controls } = this.keys
-    const answer = await this.redis.run('theseusClaim', keys, controls, service, ...going, ...limits, ...argumentsOf(by))
+    const answer = await this.redis.run(
+      'theseusClaim',
+      keys,
+      controls,
+      service,
+      ...going,
+      ...limits,
+      passes ?? '',
+      ...argumentsOf(by),
+    )
     const [claimed, ...rest] = answer as [number, ...string[]]
     if (claimed === 1) return { claimed: true }
     if (claimed === 0) return { claimed: false, heldBy: rest }
