@@ -18,7 +18,7 @@ export { quantileMs } from './core/base/timeBuckets.js'
 export { type AuditEntry, type AuditHead, auditPageMax, checkAudit, decodeAuditEntry } from './core/control/audit.js'
 export { type Uncovered, uncovered } from './core/control/auditCover.js'
 export { type Control, controlKey, isControl, type Placement } from './core/control/control.js'
-export { type Directive, decodeDirective, describeOrder, identityNamed } from './core/control/directive.js'
+export { type Directive, decodeDirective, describeOrder, identityNamed, orderReason } from './core/control/directive.js'
 export { checkNeeds } from './core/control/neededLevel.js'
 export {
   isPercent,

@@ -29,6 +29,8 @@ import { addDemo } from './demo/demo.js'
 import { addDoctor } from './doctor/doctor.js'
 import { addInspect } from './inspect/inspect.js'
 import { addNew } from './new/new.js'
+import { addEvents } from './orders/events.js'
+import { addOrders } from './orders/orders.js'
 import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './output/exitCodes.js'
 import { checkForm } from './output/forms.js'
 import type { Program } from './output/program.js'
@@ -69,6 +71,8 @@ export async function perform(words: readonly string[]): Promise<ExitCode> {
   addTrust(program)
   addOrder(program)
   addHistory(program)
+  addOrders(program)
+  addEvents(program)
   addAudit(program)
   addBackup(program)
   addRestore(program)

@@ -26,7 +26,7 @@ import {
   isSameDeed,
 } from '../../core/control/audit.js'
 import { readDeniedReport } from '../../core/control/deniedCalls.js'
-import { type DirectiveLog, decodeDirective, describeOrder } from '../../core/control/directive.js'
+import { type DirectiveLog, decodeDirective, describeOrder, orderReason } from '../../core/control/directive.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { Clock } from '../../core/ports/clock.js'
@@ -278,8 +278,10 @@ function auditedIn({ method, args: [bytes] }: CallEnvelope): Audited {
   const digest = digestOf(bytes)
   try {
     if (method === 'direct') {
-      const { number, what } = decodeDirective(bytes)
-      return { act: 'order', number, words: describeOrder(what), digest }
+      const directive = decodeDirective(bytes)
+      const { number, what } = directive
+      const reason = orderReason(directive)
+      return { act: 'order', number, words: describeOrder(what), digest, ...(reason === null ? {} : { reason }) }
     }
     const { version, undoes } = decodeManifest(bytes)
     if (method === 'teach') return { act: 'teach', version, digest }

@@ -33,8 +33,14 @@ const textLengthMax = 256
 export type Audited =
   | { readonly act: 'install'; readonly version: Version; readonly digest: string }
   | { readonly act: 'undo'; readonly version: Version; readonly undoes: Version; readonly digest: string }
-  /** `words`: as people read it. */
-  | { readonly act: 'order'; readonly number: number; readonly words: string; readonly digest: string }
+  /** `words`: as people read it. `reason`: why, as its signer says; left out where nobody does. */
+  | {
+      readonly act: 'order'
+      readonly number: number
+      readonly words: string
+      readonly digest: string
+      readonly reason?: string
+    }
   /** A host gave back a version that the database had lost. */
   | { readonly act: 'teach'; readonly version: Version; readonly digest: string }
   /**
@@ -157,8 +163,10 @@ function shortWhat(what: Audited): Audited {
       const { trouble } = what
       return { ...what, words: short(what.words), ...(trouble === undefined ? {} : { trouble: short(trouble) }) }
     }
-    case 'order':
-      return { ...what, words: short(what.words) }
+    case 'order': {
+      const { reason } = what
+      return { ...what, words: short(what.words), ...(reason === undefined ? {} : { reason: short(reason) }) }
+    }
     case 'unreadable':
       return { ...what, method: short(what.method) }
     default:
@@ -204,7 +212,9 @@ function isAudited(value: unknown): value is Audited {
     case 'undo':
       return isVersion(what.version) && isVersion(what.undoes) && isDigest(what.digest)
     case 'order':
-      return isCount(what.number) && isText(what.words) && isDigest(what.digest)
+      return (
+        isCount(what.number) && isText(what.words) && isDigest(what.digest) && (what.reason === undefined || isText(what.reason))
+      )
     case 'death':
       return isVersion(what.below) && (what.sinceMs === undefined || Number.isSafeInteger(what.sinceMs))
     case 'gate':

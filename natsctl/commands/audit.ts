@@ -1,15 +1,12 @@
 /** `natsctl audit`: who ordered what, from where, and what came of it; and whether that can be believed. */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Command, InvalidArgumentError } from 'commander'
-import type { Operator } from 'theseus-actors'
+import type { Command } from 'commander'
 import { verifyHistory } from 'theseus-actors/nkeys'
 import {
   type AuditEntry,
   type AuditHead,
-  auditPageMax,
   checkAudit,
-  decodeAuditEntry,
   digestOf,
   instantMs,
   isDigest,
@@ -19,15 +16,24 @@ import {
   uncovered,
 } from 'theseus-actors/operator'
 import { withOperator } from '../context/connection.js'
-import { durationFlag, type GlobalFlags } from '../context/flags.js'
+import type { GlobalFlags } from '../context/flags.js'
 import { type Trust, trustedBy } from '../context/trust.js'
+import {
+  entriesShown,
+  limitFlag,
+  newestEntries,
+  type ReadEntry,
+  readableDirectives,
+  readEntry,
+  sinceFlag,
+} from '../history/auditEntries.js'
+import { auditEntryText, uncoveredText } from '../history/auditFormat.js'
 import { trustAdvice } from '../history/knownHistory.js'
 import { writeAtomically } from '../output/atomicFile.js'
 import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { type Column, show as showForm, showList } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
-import { auditEntryText, uncoveredText } from './auditFormat.js'
 
 interface AuditFlags extends GlobalFlags {
   readonly since?: number
@@ -37,14 +43,12 @@ interface AuditFlags extends GlobalFlags {
   readonly known?: string
 }
 
-const limitDefault = 100
-
 export function addAudit(program: Program): void {
   const audit = program.command
     .command('audit')
     .description('the orders: by whom, from where, and what came of them')
     .option('--since <when>', 'only what is as new: 2h, or 2026-11-30T12:00:00Z', sinceFlag)
-    .option('--limit <n>', `only so many, the newest (default: ${limitDefault})`, limitFlag)
+    .option('--limit <n>', `only so many, the newest (default: ${entriesShown})`, limitFlag)
     .option('--file <file>', 'an exported audit, instead of the upgrade database')
     .option('--verify', 'check that the entries follow each other, and that the verified history has their heads; with --trust')
     .option('--known <hash>', 'with --verify: the hash of an entry that has to be there')
@@ -54,19 +58,6 @@ export function addAudit(program: Program): void {
     .description('write all entries to a file, one on a line, as they are hashed')
     .argument('<file>', 'where it goes')
     .action(program.action((file: string, _: unknown, command: Command) => exportTo(file, command.optsWithGlobals())))
-}
-
-function sinceFlag(text: string): number {
-  const instant = instantMs(text)
-  if (instant !== undefined) return instant
-  if (/^\d+(\.\d+)?(ms|s|m|h)$/.test(text)) return Date.now() - durationFlag(text)
-  throw new InvalidArgumentError('Use a duration such as 2h, or a moment such as 2026-11-30T12:00:00Z.')
-}
-
-function limitFlag(text: string): number {
-  const limit = /^\d+$/.test(text) ? Number(text) : 0
-  if (Number.isSafeInteger(limit) && limit > 0) return limit
-  throw new InvalidArgumentError('Use a number of entries, such as 20.')
 }
 
 interface Found {
@@ -90,27 +81,10 @@ function stored(flags: AuditFlags, last = Number.POSITIVE_INFINITY): Promise<Fou
     const newest = (await database.head()).version
     const directives = flags.verify === true ? await readableDirectives(database) : undefined
     const head = await database.auditHead()
-    const entries = flags.file === undefined ? await read(database, head, last) : await fileEntries(flags.file)
+    const entries = flags.file === undefined ? await newestEntries(database, head, last) : await fileEntries(flags.file)
     const manifests = await database.manifests(1, (await database.head()).version)
     return { system, trust, head, entries, manifests, newest, directives }
   })
-}
-
-/** Releases before `audit --verify` compared them gave operators no right to this key. */
-async function readableDirectives(database: Operator['database']): Promise<readonly Signed[] | undefined> {
-  try {
-    return await database.recentDirectives()
-  } catch (error) {
-    if (error instanceof Error && error.message.includes('NOPERM')) return undefined
-    throw error
-  }
-}
-
-async function read(database: Operator['database'], head: AuditHead, last: number): Promise<readonly Uint8Array[]> {
-  const entries: Uint8Array[] = []
-  for (let from = Math.max(head.first, head.number - last + 1); from <= head.number; from += auditPageMax)
-    entries.push(...(await database.audit(from, Math.min(from + auditPageMax - 1, head.number))))
-  return entries
 }
 
 /** The entries that `audit export` wrote. */
@@ -127,9 +101,9 @@ async function show(flags: AuditFlags): Promise<ExitCode> {
   if (flags.verify === true) return verify(await settled(flags), flags)
   if (flags.known !== undefined) throw usageFailure('--known goes with --verify')
   const { since } = flags
-  const limit = flags.limit ?? (since === undefined ? limitDefault : Number.POSITIVE_INFINITY)
+  const limit = flags.limit ?? (since === undefined ? entriesShown : Number.POSITIVE_INFINITY)
   const { entries, head, system } = await stored(flags, since === undefined ? limit : undefined)
-  const read = entries.flatMap((bytes) => readable(bytes) ?? [])
+  const read = entries.flatMap((bytes) => readEntry(bytes) ?? [])
   const found = read.filter(({ entry: { at } }) => since === undefined || instantMs(at)! >= since)
   showList(flags.output, limit < found.length ? found.slice(-limit) : found, { columns, document: entryJson, name: entryName })
   if (read.length < entries.length)
@@ -158,19 +132,6 @@ function missingIn({ manifests, newest, directives = [] }: Found, holds: readonl
   if (!isFile) return uncovered({ manifests: manifests.slice(0, newest), directives }, holds, known)
   if (last === undefined) return []
   return uncovered({ manifests: manifests.slice(0, last.head.version), directives: [] }, holds, known)
-}
-
-interface Row {
-  readonly entry: AuditEntry
-  readonly hash: string
-}
-
-function readable(bytes: Uint8Array): Row | undefined {
-  try {
-    return { entry: decodeAuditEntry(bytes), hash: digestOf(bytes) }
-  } catch {
-    return undefined
-  }
 }
 
 function verify(found: Found, flags: AuditFlags): ExitCode {
@@ -240,7 +201,7 @@ function entriesText(number: number): string {
 /** Enough to tell keys apart. */
 const shortLength = 12
 
-const columns: readonly Column<Row>[] = [
+const columns: readonly Column<ReadEntry>[] = [
   { title: 'NUMBER', cell: ({ entry }) => entry.number },
   { title: 'AT', cell: ({ entry }) => entry.at },
   { title: 'WHAT', cell: ({ entry }) => auditEntryText(entry) },
@@ -254,10 +215,10 @@ const columns: readonly Column<Row>[] = [
   { title: 'HASH', cell: ({ hash }) => hash, isWide: true },
 ]
 
-function entryJson({ entry, hash }: Row) {
+function entryJson({ entry, hash }: ReadEntry) {
   return { ...entry, hash }
 }
 
-function entryName({ entry }: Row): string {
+function entryName({ entry }: ReadEntry): string {
   return `audit/${entry.number}`
 }

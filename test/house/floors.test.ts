@@ -51,6 +51,7 @@ const floors: Record<string, readonly string[]> = {
       'completion',
       'undo',
       'pace',
+      'orders',
       'shards',
       'commands',
     ],

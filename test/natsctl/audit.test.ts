@@ -162,3 +162,44 @@ test('a login that may not read the directives is told that they are not compare
   t.is(ended.code, 0, ended.stderr)
   t.regex(ended.stderr, /may not read the directives, which are not compared/)
 })
+
+test('orders say who, when, why, and whether they were carried out; those in force say whom they concern', async (t) => {
+  const { json, run } = await audited(t)
+  for (const args of [
+    ['rollout', 'pause', '2', '--reason', 'after lunch'],
+    ['table', 'set', 'authorized', 'p1', 'yes', '--reason', 'p1 is ours'],
+    ['rollout', 'resume', '1', '--reason', 'all is well'],
+    ['rollout', 'retry', '1', '--reason', 'the disk has room'],
+  ])
+    t.is((await run(...args, '--key', 'alice.nk')).code, 0, args.join(' '))
+  const orders = await json('orders')
+  t.deepEqual(
+    orders.map((one: any) => [one.order, one.isDone, one.outcome, one.by, one.reason]),
+    [
+      ['install version 1', true, 'done', [alice.publicKey], null],
+      ['pause/1', true, 'done', [alice.publicKey], null],
+      ['no pause/1', false, 'upgrade.signature', [], null],
+      ['pause/2', true, 'done', [alice.publicKey], 'after lunch'],
+      ['authorized: p1 = yes', true, 'done', [alice.publicKey], 'p1 is ours'],
+      ['no pause/1', true, 'done', [alice.publicKey], 'all is well'],
+      ['retry/1', true, 'done', [alice.publicKey], 'the disk has room'],
+    ],
+  )
+  const table = await run('orders', '--limit', '2')
+  t.regex(table.stdout, /^AT +WHO +ORDER +CARRIED OUT +WHY\n.* A\S{11} +directive 4: no pause\/1 +yes +all is well\n/)
+  t.is((await json('orders', '--since', '2099-01-01T00:00:00Z')).length, 0)
+
+  const inForce = await json('orders', '--in-force')
+  t.like(inForce, [
+    { order: 'pause/2', kind: 'pause', reason: 'after lunch', nobody: 'nobody: version 2 is not installed yet' },
+    { order: 'retry/1' },
+  ])
+  t.is((await run('orders', '--in-force', '--limit', '2')).code, 2)
+
+  const events = await json('events', '--limit', '2')
+  t.like(events, [
+    { event: 'order', what: 'directive 4: no pause/1: all is well' },
+    { event: 'order', node: null },
+  ])
+  t.is((await run('events', '--follow', '-o', 'yaml')).code, 2)
+})

@@ -57,3 +57,12 @@ export function uncoveredText({ kind, number, digest, why }: Uncovered): string 
       return `${what}: somebody wrote it past the upgrade servers, or its entry was not written`
   }
 }
+
+/** Enough to tell keys apart. */
+const shortLength = 12
+
+/** The keys whose signatures counted, else the caller's name, or its own word. */
+export function signersText({ by, from }: AuditEntry): string {
+  if (by.length > 0) return by.map((key) => key.slice(0, shortLength)).join(' ')
+  return from === null ? '-' : (from.name ?? `${from.id} (its own word)`)
+}
