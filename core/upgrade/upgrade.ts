@@ -385,8 +385,13 @@ function promisesOf({ promises = [], classUpgrades }: UpgradeParts): readonly Ro
 function gateOf(gate: Partial<GateLimits> | 'open'): GateLimits | null {
   if (gate === 'open') return null
   const limits = { ...defaultGate, ...gate }
-  if (limits.moreFailuresMax >= 0 && limits.slowerMax >= 1 && limits.callsMin >= 1) return limits
-  throw new Fault('upgrade.invalid', 'gate: use { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }, or "open"')
+  // A share above 1 would be a gate that no failure closes: 5 for five percent, most likely.
+  const isShare = limits.moreFailuresMax >= 0 && limits.moreFailuresMax <= 1
+  if (isShare && limits.slowerMax >= 1 && limits.callsMin >= 1) return limits
+  throw new Fault(
+    'upgrade.invalid',
+    'gate: use { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }, or "open"; moreFailuresMax is a share from 0 to 1',
+  )
 }
 
 export function isUpgrade(value: unknown): value is Upgrade {

@@ -143,18 +143,3 @@ export function codeOf(definition: NodeClass): readonly string[] {
   }
   return codes
 }
-
-/** Short texts that stand in the code: methods often behave otherwise for them. */
-export function literalsIn(definitions: Iterable<NodeClass>): readonly string[] {
-  const found = new Set<string>()
-  for (const definition of definitions)
-    for (const code of codeOf(definition))
-      for (const [, , text] of code.matchAll(/(['"])([\w/.-]{1,24})\1/g)) if (found.size < literalsMax) found.add(text!)
-  for (const definition of definitions) {
-    found.delete(definition.className)
-    found.delete(describeClass(definition).service)
-  }
-  return [...found]
-}
-
-const literalsMax = 12

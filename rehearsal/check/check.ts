@@ -9,7 +9,8 @@ import { seededRandom } from 'theseus-actors/memory'
 import type { Random } from '../../core/ports/random.js'
 import { NeighbourSystems, type RehearsedNeighbour } from '../neighbourSystems.js'
 import type { Blame } from './blame.js'
-import { areAlone, Cast, castOf, internalCommands, literalsIn, type Member } from './cast.js'
+import { areAlone, Cast, castOf, internalCommands, type Member } from './cast.js'
+import { codeValuesOf } from './codeValues.js'
 import type { FindingKind } from './diagnosis.js'
 import { type CheckReport, reportText, type SourceLine } from './findings.js'
 import { guessedParameters } from './guessedParameters.js'
@@ -125,7 +126,7 @@ async function playerOf(chain: readonly Upgrade[], options: CheckOptions, traffi
       accepted: (className, method) => accepted.get(`${className}.${method}`),
       traffic,
       own: (className, method) => options.arguments?.[className]?.[method],
-      literals: literalsIn(classes),
+      codeValues: codeValuesOf(cast),
     }
   }
   if (areAlone(cast) && neighbours === undefined) return new SharedStages(sourcesOf(cast))
@@ -138,7 +139,7 @@ async function playerOf(chain: readonly Upgrade[], options: CheckOptions, traffi
 async function acceptedBySchemas(cast: Cast, options: CheckOptions): Promise<ReadonlyMap<string, AcceptedArguments | null>> {
   const classes = new Set([...cast.members.values()].flatMap(({ line }) => line))
   const parametersOf = parametersFrom(options, classes)
-  const literals = literalsIn(classes)
+  const literals = codeValuesOf(cast).texts
   const random = seededRandom(options.seed ?? 1)
   const found = new Map<string, AcceptedArguments | null>()
   for (const { className, accepts = {} } of classes)

@@ -143,6 +143,12 @@ export class Diagnostician {
   /** A later call sees that the two orders have left other states behind. */
   async #otherEffect(): Promise<Diagnosis> {
     const { call } = this.history
+    const { waitMs } = this.history
+    if (this.difference.at === 'looksAtEnd' && waitMs !== undefined) {
+      const { method, version } = this.difference.call
+      const because = `${method} at version ${version} shows it after ${waitMs} ms: a timer ends with its object, and start() has to set it again`
+      return this.#found('forgotten state', this.#transform, because)
+    }
     if (this.difference.at !== 'looks') return this.#otherAnswer()
     const looks = [this.difference.call]
     const alone = { ...this.history, after: [] }

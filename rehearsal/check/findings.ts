@@ -111,6 +111,7 @@ export function transcriptOf(history: History, difference: Difference, cast: Cas
   }
   const afterwards = history.after.map((each) => callText(each, isAlone))
   lines.push(`either ${call}, then ${flip}`, `or     ${flip}, then ${call}`, ...afterwards)
+  if (difference.at === 'looksAtEnd' && history.waitMs !== undefined) lines.push(`${history.waitMs} ms pass`)
   const look = callText(difference.call, isAlone)
   lines.push(`${look}: ${early} in the first order, ${late} in the second`)
   return lines

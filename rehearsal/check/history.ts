@@ -6,6 +6,7 @@ import type { MethodKind, Version } from 'theseus-actors'
 import type { ObjectState } from '../../core/model/objectState.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Cast, Member } from './cast.js'
+import type { CodeValues } from './codeValues.js'
 import type { AcceptedArguments } from './schemaArguments.js'
 import { type Parameters, pick, randomValue, ValuePool } from './shapes.js'
 import type { Episode, Traffic } from './traffic.js'
@@ -33,6 +34,8 @@ export interface History {
   readonly flip: string
   /** The same on both sides, afterwards. */
   readonly after: readonly Call[]
+  /** Passes at the end, before the last queries; left out: no time. */
+  readonly waitMs?: number
 }
 
 /** The parameters of a method: undefined where nobody knows. */
@@ -48,7 +51,8 @@ export interface Sources {
   /** Arguments that the schemas of a class accept: null where none were found, undefined without schemas. */
   readonly accepted: (className: string, method: string) => AcceptedArguments | null | undefined
   readonly traffic: Traffic
-  readonly literals: readonly string[]
+  /** Values that stand in the code. */
+  readonly codeValues: CodeValues
   /** Whether only nodes of the same service call it: nobody else knows when. */
   readonly isInternal: (node: string, method: string) => boolean
 }
@@ -102,7 +106,7 @@ export function randomHistory(sources: Sources, random: Random): History {
     const all = sources.traffic.textsOf(state)
     return Array.from({ length: Math.min(textsOfState, all.length) }, () => pick(all, random))
   })
-  const pool = new ValuePool(sources.literals, texts)
+  const pool = new ValuePool(sources.codeValues, texts)
   const before: Step[] = []
   // Which of its flips is exchanged: those before it are part of the history.
   const left = Math.floor(random.next() * flipping.flips.length)
@@ -137,12 +141,14 @@ export function randomHistory(sources: Sources, random: Random): History {
   const after = Array.from({ length: Math.floor(random.next() * (afterMax + 1)) }, () =>
     randomCall(sources, positions, pool, random, 0.9),
   )
+  const timers = sources.codeValues.waits
   return {
     ...(Object.keys(states).length === 0 ? {} : { states }),
     before,
     call: call ?? anyCall(cast, flipping),
     flip: flipping.nodeId,
     after: after.filter((each) => each !== undefined),
+    ...(timers.length > 0 && random.next() < 0.5 ? { waitMs: pick(timers, random) } : {}),
   }
 }
 
@@ -217,9 +223,9 @@ function argumentsOf(
   if (fit !== undefined) return fit === null ? undefined : fit.any(random)
   const parameters = parametersOf(className, method)
   if (parameters === undefined) return undefined
-  const { shapes, required } = parameters
+  const { names, shapes, required } = parameters
   const count = required + Math.floor(random.next() * (shapes.length - required + 1))
-  return shapes.slice(0, count).map((shape) => randomValue(shape, pool, random))
+  return shapes.slice(0, count).map((shape, i) => randomValue(shape, pool, random, names[i]))
 }
 
 const looksPerQueryMax = 8

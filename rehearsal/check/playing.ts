@@ -109,7 +109,12 @@ class Run {
       after.push(await this.call(each))
       await this.#settle()
     }
-    const looksAtEnd = history.after.length === 0 ? seen : await this.#look(looks)
+    const { waitMs = 0 } = history
+    if (waitMs > 0) {
+      await stage.wait(waitMs)
+      await this.#settle()
+    }
+    const looksAtEnd = history.after.length === 0 && waitMs === 0 ? seen : await this.#look(looks)
     return {
       ...{ before, call, flip: this.#failedFlip, looks: seen, after, looksAtEnd },
       ...(looksBefore === undefined ? {} : { looksBefore }),

@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Accepts, StandardSchema } from '../../core/model/standardSchema.js'
 import type { Random } from '../../core/ports/random.js'
+import { noCodeValues } from './codeValues.js'
 import { sampleOf, sampleTexts } from './jsonSchemaSamples.js'
 import { type Parameters, pick, randomValue, type Shape, ValuePool } from './shapes.js'
 
@@ -102,7 +103,7 @@ function makerOf(schema: StandardSchema, shape: Shape | undefined, literals: rea
   const described = jsonSchemaOf(schema)
   if (described !== undefined) return () => sampleOf(described, random)
   if (shape === undefined) return () => anyValue(literals, random)
-  const pool = new ValuePool([...literals, ...sampleTexts])
+  const pool = new ValuePool({ ...noCodeValues, texts: [...literals, ...sampleTexts] })
   // A list, or a record, of scalars is a candidate as it is; a scalar is one of many.
   const isText = shape.is === 'string' || shape.is === 'any'
   return () => (isText && random.next() < 0.9 ? pick([...sampleTexts, ...literals], random) : randomValue(shape, pool, random))

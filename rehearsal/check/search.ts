@@ -4,7 +4,9 @@ import { type Blame, carriedOutBy, transformTo } from './blame.js'
 import { Diagnostician, type FindingKind } from './diagnosis.js'
 import { type CheckReport, type Finding, findingOf, type MeantChange, type SourceLine, transcriptOf } from './findings.js'
 import { type Call, callText, type History, looksAfter, Positions, randomHistory, targetOf } from './history.js'
-import { isProgrammingError, type Outcome } from './outcomes.js'
+import { lateRefusal, suspectSide } from './lateRefusals.js'
+import { failureOf, newFailures } from './newFailures.js'
+import { isProgrammingError, type Outcome, outcomeText } from './outcomes.js'
 import { SharedStages } from './players.js'
 import { type Difference, differences, type Player, play, seenOtherwise, type Trace } from './playing.js'
 import { Refusals } from './refusals.js'
@@ -25,6 +27,10 @@ const atOnce = 16
 /** A little more time passes in a control than in what it controls. */
 const jitterMs = 7
 const controlSeed = 2
+/** A coin shows the same side twice: so many times it is asked again. */
+const controls = 3
+/** Many failures are a class's own: of each method so many are looked into. */
+const failureTriesMax = 6
 
 type Pair = readonly [early: Trace, late: Trace]
 
@@ -34,6 +40,8 @@ export class Search {
   /** Parts of upgrades that findings blame. */
   readonly #blamed = new Set<string>()
   readonly #noisy = new Set<string>()
+  /** Failures of a new method that were looked into, by method. */
+  readonly #failures = new Map<string, number>()
   readonly #meant = new Map<string, MeantChange>()
   readonly #tally: Tally
   readonly #refusals: Refusals
@@ -91,10 +99,64 @@ export class Search {
     const atOnce = seenOtherwise(history, early, looks).filter((each) => this.#isWrong(each.history, each.difference))
     const later = this.#differences(history, [early, late]).map((difference) => ({ history, difference }))
     for (const each of [...atOnce, ...later]) {
-      if (this.#findings.length >= this.options.findingsMax) return
+      if (this.#isFull) return
       if (this.#seen.has(this.#keyOf(each.history, each.difference))) continue
       if (await this.#report(each.history, each.difference)) return
     }
+    const side = suspectSide(history, early, late, this.player.sources.cast)
+    if (side !== undefined) await this.#lateRefusal(history, side)
+    for (const each of newFailures(history, late, looks, targetOf(history, this.player.sources.cast)!))
+      await this.#newFailure(each)
+  }
+
+  /** A failure after the flip that no answer before it contradicts. */
+  async #newFailure(history: History): Promise<void> {
+    const { cast } = this.player.sources
+    const target = targetOf(history, cast)!
+    const { node, method } = history.call
+    const key = `new failure ${target} ${method}`
+    const tries = this.#failures.get(key) ?? 0
+    if (tries >= failureTriesMax || this.#isFull || this.options.without.includes('throws')) return
+    this.#failures.set(key, tries + 1)
+    if (this.#isOfKnown(history) || (await failureOf(history, this.player)) === undefined) return
+    const stillFails = async (candidate: History) =>
+      candidate.call.method === method && (await failureOf(candidate, this.player)) !== undefined
+    const smallest = await shrunk(history, this.player.sources, stillFails)
+    const found = await failureOf(smallest, this.player)
+    if (found === undefined) return
+    this.#failures.set(key, failureTriesMax)
+    const { early, late } = found
+    const because = `${method} throws on the state that it has made: ${late.name}: ${late.message}`
+    const diagnosis = { kind: 'throws' as const, blame: transformTo(cast.member(node), target), because }
+    this.#add(findingOf(smallest, { at: 'call', call: smallest.call, early, late }, diagnosis, cast))
+  }
+
+  /** A refused call that others see all the same. */
+  async #lateRefusal(history: History, side: 'early' | 'late'): Promise<void> {
+    const { cast } = this.player.sources
+    const key = `late refusal ${targetOf(history, cast)} ${side} ${history.call.method}`
+    if (this.#seen.has(key) || this.#isFull || this.options.without.includes('inconsistent answer')) return
+    const alone = { ...history, after: [] }
+    if ((await lateRefusal(alone, side, this.player)) === undefined) return
+    this.#seen.add(key)
+    const stillFails = async (candidate: History) => (await lateRefusal(candidate, side, this.player)) !== undefined
+    const smallest = await shrunk(alone, this.player.sources, stillFails)
+    const found = await lateRefusal(smallest, side, this.player)
+    if (found === undefined) return
+    const { blame, refused, look, shown, without } = found
+    const isAlone = cast.members.size === 1
+    const because = `it refuses the call, and ${look.method} at version ${look.version} shows it all the same: refuse before anything else`
+    const diagnosis = { kind: 'inconsistent answer' as const, blame, because }
+    const finding = findingOf(smallest, { at: 'call', call: look, early: shown, late: without }, diagnosis, cast)
+    const end = [
+      `${callText(smallest.call, isAlone)}: ${outcomeText(refused)}`,
+      `${callText(look, isAlone)}: ${outcomeText(shown)} after it, and ${outcomeText(without)} without it`,
+    ]
+    this.#add({ ...finding, transcript: [...finding.transcript.slice(0, -2), ...end] })
+  }
+
+  get #isFull(): boolean {
+    return this.#findings.length >= this.options.findingsMax
   }
 
   /** Those that are not meant; what is meant is noted. */
@@ -144,7 +206,7 @@ export class Search {
     const { cast } = player.sources
     const same = (other: Difference) => this.#keyOf(history, other) === this.#keyOf(history, difference)
     const isChance = await this.#isOfChance(history, difference)
-    if (isChance === 'of the class') {
+    if (isChance === 'of the class' && !isHeldUp(difference)) {
       this.#noisy.add(this.#nameOf(difference.call))
       return false
     }
@@ -155,7 +217,9 @@ export class Search {
     })
     const found = this.#differences(smallest, await this.#pair(smallest)).find(same)
     if (found === undefined) {
-      this.#noisy.add(this.#nameOf(difference.call))
+      // A call that the machine held up is no chance of its class: it is looked at again.
+      if (isHeldUp(difference)) this.#seen.delete(this.#keyOf(history, difference))
+      else this.#noisy.add(this.#nameOf(difference.call))
       return false
     }
     const diagnosis =
@@ -191,8 +255,9 @@ export class Search {
       ['callFirst', early],
       ['flipFirst', late],
     ] as const) {
-      const again = await play(history, order, this.player, { seed: controlSeed, jitterMs: this.#jitterMs })
-      if (isSame(this.#outcomeAt(history, again, at, call), was)) continue
+      const seeds = Array.from({ length: controls }, (_, i) => controlSeed + i)
+      const again = await Promise.all(seeds.map((seed) => play(history, order, this.player, { seed, jitterMs: this.#jitterMs })))
+      if (again.every((each) => isSame(this.#outcomeAt(history, each, at, call), was))) continue
       const [one, other] = await Promise.all(
         [1, controlSeed].map((seed) =>
           play(history, 'callOnly', this.player, { seed, jitterMs: seed === controlSeed ? this.#jitterMs : 0 }),
@@ -277,6 +342,10 @@ function written(history: History, early: Trace, late: Trace, looks: readonly Ca
 
 function partOf({ version, part, method }: Blame): string {
   return `${version} ${part} ${method}`
+}
+
+function isHeldUp({ early, late }: Difference): boolean {
+  return [early, late].some((each) => each.is === 'threw' && each.code === 'timeout.deadline')
 }
 
 function isCall(one: Call, other: Call): boolean {

@@ -23,6 +23,10 @@ export async function shrunk(
   const { states, ...stateless } = history
   if (states !== undefined) await take(stateless)
   if (smallest.after.length > 0) await take({ ...smallest, after: [] })
+  if (history.waitMs !== undefined) {
+    const { waitMs, ...rest } = smallest
+    await take(rest)
+  }
   for (let length = Math.ceil(history.before.length / 2); length >= 1; length = Math.floor(length / 2))
     for (let from = 0; from < smallest.before.length; )
       if (!(await take({ ...smallest, before: smallest.before.toSpliced(from, length) }))) from += length

@@ -30,6 +30,8 @@ type Place = (typeof places)[number]
 interface Seen {
   readonly call: Outcome
   readonly looks: readonly Outcome[]
+  /** The same queries just before the undo, where the call was made between it and the flip. */
+  readonly looksBefore: readonly Outcome[]
   /** Why the node did not come back. */
   readonly failed: Outcome | undefined
 }
@@ -39,6 +41,8 @@ interface Contradiction {
   readonly call: Call
   readonly here: Outcome
   readonly there: Outcome
+  /** Whether the two are the answers just before the undo and just after it. */
+  readonly isAtUndo?: true
 }
 
 export interface ThereAndBackOptions {
@@ -135,6 +139,9 @@ export class ThereAndBack {
       const here = seen.get(place)!
       for (const each of [here, after])
         if (each.failed !== undefined) return { place, call: history.call, here: each.failed, there: each.failed }
+      const gone = here.looksBefore.findIndex((was, i) => !areAlike(was, here.looks[i]!))
+      if (gone >= 0 && !this.#isMeant(looks[gone]!))
+        return { place, call: looks[gone]!, here: here.looksBefore[gone]!, there: here.looks[gone]!, isAtUndo: true }
       if (here.call.is === 'refused' || after.call.is === 'refused') continue
       const at = looks.findIndex((_, i) => !areAlike(here.looks[i]!, after.looks[i]!))
       if (at >= 0 && !this.#isMeant(looks[at]!))
@@ -169,21 +176,23 @@ export class ThereAndBack {
     })
     const [seen] = await this.#play([smallest], 1)
     const contradiction = this.#contradiction(smallest, seen!) ?? found
-    const { place, call, here, there } = contradiction
+    const { place, call, here, there, isAtUndo = false } = contradiction
     const { line } = cast.member(smallest.flip)
     const blame: Blame = {
       ...{ version: cast.newest, part: 'inverse', className: line[cast.newest - 1]!.className, method: null, how: 'implements' },
     }
     const isFailed = seen!.get('after')!.failed ?? seen!.get(place)!.failed
     const at = this.#looks(smallest).findIndex((look) => JSON.stringify(look) === JSON.stringify(call))
-    const isLost = at >= 0 && areAlike(here, seen!.get('nowhere')!.looks[at]!)
+    const isLost = !isAtUndo && at >= 0 && areAlike(here, seen!.get('nowhere')!.looks[at]!)
     const isOfFlip = place === 'unflipped'
     const said = callText(smallest.call, cast.members.size === 1)
-    const lost = isOfFlip
-      ? 'flip and undo together lose something'
-      : `${said} is ${isLost ? 'gone' : 'another one'} after the undo`
+    const lost = isAtUndo
+      ? `${callText(call, cast.members.size === 1)} sees something else after the undo`
+      : isOfFlip
+        ? 'flip and undo together lose something'
+        : `${said} is ${isLost ? 'gone' : 'another one'} after the undo`
     return {
-      kind: isFailed !== undefined ? 'throws' : isLost || isOfFlip ? 'forgotten state' : 'inconsistent answer',
+      kind: isFailed !== undefined ? 'throws' : isLost || isOfFlip || isAtUndo ? 'forgotten state' : 'inconsistent answer',
       ...{ version: cast.newest, blame, line: this.options.lineOf(blame), call, early: here, late: there },
       because: isFailed !== undefined ? 'a node can’t go back' : lost,
       history: smallest,
@@ -210,7 +219,7 @@ export class ThereAndBack {
     return [...begun, ...steps]
   }
 
-  #orders({ call }: History, { place, call: look, here, there }: Contradiction): readonly string[] {
+  #orders({ call }: History, { place, call: look, here, there, isAtUndo }: Contradiction): readonly string[] {
     const isAlone = this.sources.cast.members.size === 1
     const [made, { newest }] = [callText(call, isAlone), this.sources.cast]
     const [flip, undo] = [`upgrade to version ${newest}`, `undo by version ${newest + 1}`]
@@ -221,6 +230,8 @@ export class ThereAndBack {
       unflipped: `${made}, ${undo} of an upgrade that the node has not made`,
       nowhere: `${flip}, ${undo}`,
     }
+    if (isAtUndo)
+      return [orders[place], `${callText(look, isAlone)}: ${outcomeText(here)} before the undo, ${outcomeText(there)} after it`]
     return [
       `either ${orders[place]}`,
       `or     ${orders.after}`,
@@ -234,6 +245,7 @@ class Run {
   readonly #positions: Positions
   #call: Outcome = { is: 'refused', reason: 'not made' }
   #failed: Outcome | undefined
+  #looksBefore: readonly Outcome[] = []
 
   constructor(
     readonly stage: Stage,
@@ -255,7 +267,9 @@ class Run {
     }
     if (this.place === 'before' || this.place === 'unflipped') this.#call = await this.#made(this.history.call)
     if (this.place !== 'unflipped') await this.#flip(this.history.flip)
-    if (this.place === 'between') this.#call = await this.#made(this.history.call)
+    if (this.place !== 'between') return
+    this.#call = await this.#made(this.history.call)
+    this.#looksBefore = await Promise.all(looksAfter(this.history, this.sources).map((look) => this.#made(look)))
   }
 
   async end(): Promise<Seen> {
@@ -268,6 +282,7 @@ class Run {
       .map((look) => ({ ...look, version: cast.newest + 1 }))
     return {
       call: this.#call,
+      looksBefore: this.#looksBefore,
       looks: await Promise.all([...looks, ...again].map((look) => this.#made(look))),
       failed: this.#failed,
     }

@@ -1,0 +1,13 @@
+import { defineUpgrade, eagerly, upgradeClass } from 'theseus-actors'
+import { parts } from './v1.js'
+
+export default defineUpgrade({
+  title: 'Books have stars',
+  classUpgrades: [
+    upgradeClass({
+      ...parts,
+      records: { books: (title, stars) => ({ title: title ?? null, stars: stars ?? 0 }) },
+      schedule: eagerly(),
+    }),
+  ],
+})

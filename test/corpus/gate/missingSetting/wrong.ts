@@ -1,0 +1,27 @@
+/** Misconfiguration (setting that one host does not have). Found: CORPUS_CURRENCY is not set. */
+import { defineUpgrade, NodeObject, notNeeded, query, steps, upgradeClass } from 'theseus-actors'
+import { PricesV1 } from './v1.js'
+
+class PricesV2 extends NodeObject<{ rate: number }> {
+  static override readonly className = 'Prices.v2'
+  static override initial() {
+    return { rate: 1 }
+  }
+  protected override start(): void {
+    if (process.env.CORPUS_CURRENCY === undefined) throw new Error('CORPUS_CURRENCY is not set')
+  }
+  @query rate(): number {
+    return this.state.rate
+  }
+}
+
+export default defineUpgrade({
+  title: 'Prices in the currency of the host',
+  classUpgrades: [
+    upgradeClass({
+      ...{ oldClass: PricesV1, newClass: PricesV2, futureSO: notNeeded, pastSO: notNeeded },
+      transform: ({ rate }) => ({ rate }),
+      schedule: steps(['1 node', 'all'], { bake: '30s' }),
+    }),
+  ],
+})

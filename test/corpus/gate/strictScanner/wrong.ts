@@ -1,0 +1,26 @@
+/** Data syntax (real traffic). Found: of the calls to upgraded nodes of scanner 25.0 % throw. */
+import { command, defineUpgrade, NodeObject, notNeeded, steps, upgradeClass } from 'theseus-actors'
+import { ScannerV1 } from './v1.js'
+
+class ScannerV2 extends NodeObject<{ last: string }> {
+  static override readonly className = 'Scanner.v2'
+  static override initial() {
+    return { last: '' }
+  }
+  @command scan(code: string): void {
+    if (code.startsWith('LOCAL')) throw new Error(`${code} is no EAN`)
+    this.state.last = code
+  }
+}
+
+export default defineUpgrade({
+  title: 'Codes are checked',
+  classUpgrades: [
+    upgradeClass({
+      ...{ oldClass: ScannerV1, newClass: ScannerV2, futureSO: notNeeded, pastSO: notNeeded },
+      transform: ({ last }) => ({ last }),
+      schedule: steps(['1 node', 'all'], { bake: '30s' }),
+    }),
+  ],
+  gate: { callsMin: 30 },
+})
