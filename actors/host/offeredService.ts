@@ -103,10 +103,8 @@ export class OfferedService {
     const followed = [...this.#hosted].flatMap(([number, hosted]) =>
       hosted.state === 'claiming' && hosted.claim.isReady ? [number] : [],
     )
-    const { name: service, shards } = this
-    const { waits } = this.readiness
-    const { troubles } = this
-    const told = { owned, positions, promised: this.#promised.all, followed, waits, troubles }
+    const { name: service, shards, troubles, readiness } = this
+    const told = { owned, positions, promised: this.#promised.all, followed, waits: readiness.waits, troubles }
     return { service, shards, capacity: this.#offered ?? 0, ...told }
   }
 
@@ -233,9 +231,8 @@ export class OfferedService {
       const log = await this.#log(number)
       if (this.#isStopped) return
       const cache = new ShardCache(`shard-${name}-${number}`, storeUnder(store.withoutLog ?? store, `shard/${name}/${number}/`))
-      const { me } = this
       const claimer = {
-        ...{ owner: me.owner, hostId: settings.hostId, hasEnded: (owner: string) => me.hasEnded(owner) },
+        ...{ owner: this.me.owner, hostId: settings.hostId, hasEnded: (owner: string) => this.me.hasEnded(owner) },
         isWanted: () => this.#isWanted(number, sinceMs),
         isNext: () => this.#isWanted(number, sinceMs) || this.hosts.isPromised(name, number),
       }
@@ -250,25 +247,22 @@ export class OfferedService {
       const claimed = await claim.run()
       if (claimed === undefined) return
       if (claimed.tail.restored === 0) this.#checkNothingLost(number, title, claimed.mark.position)
-      const owned = new OwnedShard({ name: title, log, owner: me.owner }, claimed, services)
+      const owned = new OwnedShard({ name: title, log, owner: this.me.owner }, claimed, services)
       // It was given up when it had just been accepted.
       const hosted = this.#hosted.get(number)
       if (hosted?.state !== 'claiming' || hosted.claim !== claim) return void owned.release(null)
-      owned.lost.on(() => this.#isAt(number, owned) && this.#hosted.set(number, elsewhere))
+      owned.lost.on(() => this.#isLost(number, owned))
       this.#counter.owns(owned, claimed.isTakeOver)
       this.#moves.isBack(number, owned.term)
       this.#hosted.set(number, { state: 'restoring', owned })
       const isRestored = await owned.restore()
       // One that was stopped meanwhile is being released.
       if (this.#isStopped) return
-      if (!isRestored || !this.#isAt(number, owned)) return owned.end()
+      if (!isRestored) this.#isLost(number, owned)
+      if (!this.#isAt(number, owned)) return owned.end()
       // Its state tells which starts of hosts have had it before.
-      const shard = new Shard(
-        owned,
-        number,
-        this.definition,
-        shardServices(services, this.nodes, this.#counter.counted(owned.store), owned.lease, number),
-      )
+      const forNodes = shardServices(services, this.nodes, this.#counter.counted(owned.store), owned.lease, number)
+      const shard = new Shard(owned, number, this.definition, forNodes)
       this.#isToldOfFailure = false
       this.#hosted.set(number, { state: 'owned', shard })
       shard.open()
@@ -288,6 +282,13 @@ export class OfferedService {
       `the log of ${title} ended at ${claim - 1}, and its owner had told of entry ${told}: ` +
       'acknowledged entries may be lost. Look at the nats-servers'
     this.services.observe({ type: 'warning', message, error: new Fault('config.log-lost', message) })
+  }
+
+  #isLost(number: number, owned: OwnedShard): void {
+    if (!this.#isAt(number, owned)) return
+    this.#hosted.set(number, elsewhere)
+    const message = `${owned.name} has another owner now: this host did not renew its lease in time. Its nodes go on there`
+    this.services.observe({ type: 'warning', message, error: undefined })
   }
 
   /** Whether the shard is here by this claim, and by no later one. */

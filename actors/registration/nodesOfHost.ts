@@ -20,6 +20,8 @@ export class NodesOfHost<N extends NodeOfHost = NodeOfHost> {
   readonly #nodes = new Map<string, N>()
   /** With those of the host's shards. */
   readonly #onHost = new Map<string, N>()
+  /** They go where their shard goes. */
+  readonly areOfShard: boolean = false
 
   /** All that run on the host, also the nodes of its shards. */
   get onHost(): ReadonlyMap<string, N> {
@@ -81,6 +83,7 @@ export class NodesOfHost<N extends NodeOfHost = NodeOfHost> {
 /** The nodes of a shard. */
 export class NodesOfShard<N extends NodeOfHost = NodeOfHost> extends NodesOfHost<N> {
   readonly #host: NodesOfHost<N>
+  override readonly areOfShard = true
 
   constructor(host: NodesOfHost<N>) {
     super()

@@ -292,7 +292,8 @@ export class StatusReporter {
   /** The other start is told that it need not wait, once the node has stopped here. */
   async #taken(nodeId: string, fault: Fault, leftMs: number): Promise<void> {
     this.#drop(nodeId)
-    this.observe({ type: 'nodeFailed', nodeId, error: fault })
+    // Of a shard that another has now it was told once, and not of each of its nodes.
+    if (!this.running.areOfShard) this.observe({ type: 'nodeFailed', nodeId, error: fault })
     await this.running.takenElsewhere(nodeId, leftMs)
     this.#stoppedNodes.add(nodeId)
     await this.#stoppedNodes.tell()

@@ -82,8 +82,8 @@ export class ShardCopy {
 
   /**
    * Brings it to the end that `tail` has read, which is the new owner's claim. While nobody answers for the
-   * log it is tried again, until it is ended: then it resolves with false. Throws `config.log-lost` (H7), and
-   * whatever the copy throws.
+   * log it is tried again, until it is ended, or another has the shard: then it resolves with false. Throws
+   * `config.log-lost` (H7), and whatever the copy throws.
    */
   async restore(tail: LogTail): Promise<boolean> {
     for (let lostBefore = 0; !this.#isEnded; ) {
@@ -91,11 +91,19 @@ export class ShardCopy {
         if (await this.#alone(() => this.#bringTo(tail, 'this host'))) return true
       } catch (error) {
         const isLost = isFault(error) && error.code === 'config.log-lost' && ++lostBefore >= lostLooks
+        if (isLost && (await this.#hasNextOwner(tail))) return false
         if (isLost || !isFault(error) || (error.kind !== 'unavailable' && error.code !== 'config.log-lost')) throw error
       }
       await sleep(this.services.clock, this.services.settings.backoffMs)
     }
     return false
+  }
+
+  /** This host was frozen, say, and its successor has trimmed the log since. False if nobody tells. */
+  async #hasNextOwner({ end }: LogTail): Promise<boolean> {
+    const now = new LogTail(this.log, this.name, () => {})
+    await now.advance().catch(() => {})
+    return now.end.term > end.term
   }
 
   /** Resolves when nothing of it writes to the copy any more: another begins behind it. */

@@ -322,3 +322,28 @@ test('an owner whose log has lost acknowledged entries says so, and answers noth
   t.is(a!.lease.state, 'lapsed')
   t.deepEqual(first.warnings.filter((text) => text.includes('has lost entries')).length, 1, first.warnings.join())
 })
+
+test('a host that was cut off while it restored a shard, whose successor has trimmed the log, does not call that lost', async (t) => {
+  const { clock, host, shard } = world(t, { snapshotBytesMin: 3_000 })
+  const first = host('a')
+  const a = await first.own()
+  for (let i = 0; i < 5; i++) await put(a!, `k${i}`, 'x'.repeat(100))
+  await a!.release(null)
+  first.stop()
+  // It reads as far as its own claim.
+  let isCutOff = true
+  const claimed = () => shard.log.last > 7
+  let looks = 0
+  shard.log.view = (reader) => (reader === 'b' && isCutOff && claimed() && ++looks > 1 ? 'nothing' : 'all')
+  shard.log.fate = ({ writer }) => (writer === 'b' && isCutOff && claimed() ? 'lose' : 'deliver')
+  const restored = host('b').own()
+  await until(claimed, 'it has claimed the shard')
+  const c = await host('c').own()
+  for (let i = 0; i < 8; i++) await put(c!, `l${i}`, 'x'.repeat(1_000))
+  await until(() => shard.log.entries[0]!.position > 8, 'the log is cut off')
+  t.true(looks > 2)
+  isCutOff = false
+  await clock.passes(20_000)
+  t.is(await restored, undefined)
+  t.is(got(c, 'k0'), 'x'.repeat(100))
+})

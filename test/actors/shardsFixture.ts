@@ -85,7 +85,7 @@ export class Contender {
     if (claimed === undefined) return undefined
     const place = { name: 'shard 0 of pages', log, owner }
     this.#owned = new OwnedShard(place, claimed, services)
-    await this.#owned.restore()
+    if (!(await this.#owned.restore())) return undefined
     this.#isRestored = true
     return this.#owned
   }

@@ -1,4 +1,7 @@
-/** nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. */
+/**
+ * nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. Clients know
+ * of those that they are given alone.
+ */
 import { connect } from 'nats'
 import { until } from './eventually.js'
 import { freePort } from './freePort.js'
@@ -30,7 +33,15 @@ export async function startNatsCluster({ size = 3, conf, login }: ClusterOptions
   const routes = ports.map((port) => `nats://127.0.0.1:${port}`)
   const servers = await Promise.all(
     ports.map((port) => {
-      const cluster = ['--cluster_name', 'c', '--cluster', `nats://127.0.0.1:${port}`, '--routes', routes.join(',')]
+      const cluster = [
+        '--cluster_name',
+        'c',
+        '--cluster',
+        `nats://127.0.0.1:${port}`,
+        '--routes',
+        routes.join(','),
+        '--no_advertise',
+      ]
       return startNatsServer({
         args: [...jetStream, ...(size > 1 ? cluster : []), ...(conf === undefined ? [] : ['-c', 'nats.conf'])],
         files: conf === undefined ? {} : { 'nats.conf': conf },

@@ -1,10 +1,11 @@
 /** A host process that offers the sharded service: real NATS with JetStream, real Redis, LMDB. */
-import { createHost } from 'theseus-actors'
+import { createHost, type HostEvent } from 'theseus-actors'
 import { jetStreamLogs } from 'theseus-actors/jetstream'
 import { lmdb } from 'theseus-actors/lmdb'
 import { nats } from 'theseus-actors/nats'
 import { redis } from 'theseus-actors/redis'
 import { CartsV1 } from './carts.v1.js'
+import { FirstGeneration } from './generations.js'
 
 export interface CartsOrder {
   readonly system: string
@@ -13,6 +14,36 @@ export interface CartsOrder {
   readonly replicas: number
   readonly redisUrl: string
   readonly directory: string
+  readonly classes: 'carts' | 'generations'
+}
+
+/** What befalls this process as soon as one of its nodes is in that phase, on the way to that version. */
+export interface Trap {
+  readonly phase: string
+  readonly target: number
+  /** `pause`: it does nothing for a moment, in which whoever set the trap acts. */
+  readonly how: 'SIGKILL' | 'SIGSTOP' | 'pause'
+}
+
+export type CartsWord =
+  | { readonly type: 'ready' | 'set' | 'reached' }
+  | { readonly type: 'shards'; readonly shards: readonly number[] }
+export type CartsDirective = { readonly type: 'shards' } | { readonly type: 'trap'; readonly trap: Trap }
+
+const pauseMs = 300
+let trap: Trap | undefined
+
+function say(word: CartsWord): void {
+  process.send?.(word)
+}
+
+function spring(event: HostEvent): void {
+  if (trap === undefined || event.type !== 'phase' || event.phase !== trap.phase || event.target !== trap.target) return
+  const { how } = trap
+  trap = undefined
+  say({ type: 'reached' })
+  if (how === 'pause') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
+  else process.kill(process.pid, how)
 }
 
 /** A lease that a test has time for. */
@@ -34,11 +65,12 @@ const host = await createHost({
   trust: 'nobody',
   shards: jetStreamLogs({ system: order.system, servers: order.servers, replicas: order.replicas, onWarning: () => {} }),
   observe: (event) => {
+    spring(event)
     if ((event.type === 'warning' && event.error !== undefined) || event.type === 'nodeFailed')
       process.stderr.write(`${order.hostId}: ${event.type === 'warning' ? event.message : event.nodeId} ${event.error}\n`)
   },
 })
-await host.offer(CartsV1)
+await host.offer(order.classes === 'carts' ? CartsV1 : FirstGeneration)
 process.on('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),
@@ -46,6 +78,12 @@ process.on('SIGTERM', () => {
   )
 })
 process.on('disconnect', () => process.exit(0))
-process.on('message', () => process.send?.({ shards: host.shards.map(({ shard }) => shard) }))
+process.on('message', (directive: CartsDirective) => {
+  if (directive.type === 'shards') say({ type: 'shards', shards: host.shards.map(({ shard }) => shard) })
+  else {
+    ;({ trap } = directive)
+    say({ type: 'set' })
+  }
+})
 // Last: whoever hears it may end this process at once.
-process.send?.('ready')
+say({ type: 'ready' })
