@@ -8,7 +8,7 @@
  *     the end of its log: before the claim such a copy may only have met somebody who lags behind. An entry
  *     `restored` is such a decision: copies of before it count no more (shardReplacement.ts).
  * H8. A snapshot is taken while the shard is written to. Writes are absolute, so the entries behind its
- *     beginning make it whole. Restoring refuses a gap.
+ *     beginning make it whole. Restoring refuses a gap, also one that comes about while it reads.
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import { decodeEntry, entryDigest, isSameDigest } from '../../core/model/logEntry.js'
@@ -146,6 +146,8 @@ export class ShardCopy {
   async #read(reader: LogTail, goal: number): Promise<void> {
     for await (const { end, content, writes, isInParts } of reader.read()) {
       if (this.#isEnded) break
+      // Its owner has trimmed the log behind a newer snapshot while this one was read.
+      if (reader.beginning.number > (this.#snapshot?.from ?? 0)) throw gap(this.name, reader.beginning.number)
       const isAhead = end.number > (this.#snapshot?.from ?? 0)
       if (isAhead && content.kind === 'restored' && content.name !== this.#snapshot?.name) return this.#beginAnew()
       if (isAhead) await this.#replay.add(writes, end, isInParts)

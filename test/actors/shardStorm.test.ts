@@ -11,7 +11,8 @@ import { seededRandom } from '../../transports/seededRandom.js'
 import { VirtualClock } from '../support/virtualClock.js'
 import { Contender } from './shardsFixture.js'
 
-const seeds = 60
+/** Those that have found something before come first. */
+const seeds = [23, 53, 214, ...Array.from({ length: 60 }, (_, i) => i + 1).filter((seed) => ![23, 53].includes(seed))]
 const steps = 60
 
 interface Told {
@@ -107,12 +108,12 @@ async function play(t: ExecutionContext, seed: number, clock: VirtualClock): Pro
 
 test('two hosts never have the lease at one moment, and nothing that was acknowledged is lost', async (t) => {
   let [owners, writes, acknowledged] = [0, 0, 0]
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (const seed of seeds) {
     const told = await storm(t, seed)
     owners += told.owners
     writes += told.writes
     acknowledged += told.acknowledged.size
   }
-  t.log(`${seeds} storms: ${owners} owners, ${writes} writes, ${acknowledged} acknowledged`)
-  t.true(owners > seeds * 2 && acknowledged > seeds * 10 && acknowledged < writes)
+  t.log(`${seeds.length} storms: ${owners} owners, ${writes} writes, ${acknowledged} acknowledged`)
+  t.true(owners > seeds.length * 2 && acknowledged > seeds.length * 10 && acknowledged < writes)
 })

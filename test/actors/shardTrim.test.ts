@@ -1,8 +1,14 @@
 /** H8: the log of a shard is cut off behind its snapshots. */
 import test from 'ava'
+import { FewAtOnce } from '../../actors/base/fewAtOnce.js'
+import { LogTail } from '../../actors/shards/logTail.js'
+import { ShardCache } from '../../actors/shards/shardCache.js'
+import { ShardCopy } from '../../actors/shards/shardCopy.js'
+import type { ShardLog } from '../../core/ports/log.js'
+import { memoryStore } from '../../transports/memory/memoryStore.js'
 import { until } from '../support/eventually.js'
 import { codeOf } from '../support/rejections.js'
-import { all, bytes, put, world } from './shardsFixture.js'
+import { all, bytes, put, shardSettings, world } from './shardsFixture.js'
 
 test('H8: the log is cut off behind snapshots, and the state is whole on a host that has none of it', async (t) => {
   const { host, shard } = world(t, { snapshotBytesMin: 3_000 }, 500)
@@ -73,6 +79,41 @@ test('H8: a value that is larger than a slice of a snapshot is in several', asyn
   first.kill()
   t.deepEqual(all((await host('b').own())!), before)
   t.deepEqual(first.warnings, [])
+})
+
+test('H8: a snapshot is read while its owner makes the next one and trims the log: nothing is missing', async (t) => {
+  const { clock, host, logs, shard } = world(t, { snapshotBytesMin: 3_000 })
+  const a = await host('a').own()
+  const fill = async (name: string) => {
+    const { position } = shard.log.entries[0]!
+    for (let i = 0; i < 3; i++) await put(a!, `${name} ${i}`, 'x'.repeat(1_000))
+    await until(() => shard.log.entries[0]!.position > position, 'the log is cut off')
+  }
+  await fill('first')
+  // The owner goes on as soon as the next one has read the snapshot that there is.
+  const log = await logs.client('b').open('pages', 0)
+  let reads = 0
+  const snapshots: ShardLog['snapshots'] = {
+    ...{ sliceBytesMax: log.snapshots.sliceBytesMax, write: () => Promise.reject(new Error('it is not its')) },
+    ...{ names: () => log.snapshots.names(), delete: () => Promise.reject(new Error('it is not its')) },
+    async *read(name) {
+      yield* log.snapshots.read(name)
+      if (++reads === 1) await fill('second')
+    },
+  }
+  const watched: ShardLog = Object.create(log, { snapshots: { value: snapshots } })
+  const cache = new ShardCache('pages/0', await memoryStore({ turn: (action) => clock.turn(action) }).open())
+  const copy = new ShardCopy(watched, cache, 'shard 0', { clock, settings: shardSettings, copying: new FewAtOnce(1) })
+  await until(async () => {
+    const tail = new LogTail(watched, 'shard 0', () => {})
+    await tail.advance()
+    return copy.prepare(tail)
+  }, 'the copy follows the log')
+  t.true(reads > 1)
+  t.deepEqual(
+    [...cache.range('', '\u{10ffff}')].map(([key]) => key),
+    all(a!).map(([key]) => key),
+  )
 })
 
 test('a log that can’t be read is not read anew for ever: its host says so', async (t) => {
