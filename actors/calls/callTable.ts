@@ -125,6 +125,7 @@ export class CallTable {
       call.pace?.pauseMs ?? this.settings.retryPauseMs,
     )
     this.#open.add(open)
+    call.madeFor?.callsMade?.add(open)
     this.#send(open, now)
   }
 
@@ -374,6 +375,7 @@ export class CallTable {
 
   #end(open: OpenCall): void {
     this.#open.delete(open)
+    open.call.madeFor?.callsMade?.delete(open)
     this.wheel.clear(open)
     this.#leaveGroup(open)
   }

@@ -7,6 +7,7 @@ import { type CallEnvelope, type CallOrigin, deadlineMsMax, kinds } from '../../
 import { type CallToWrite, writeCall } from '../../core/wire/envelopeWriter.js'
 import type { WireWriter } from '../../core/wire/wireWriter.js'
 import { type Caller, callerFields } from './caller.js'
+import type { RunningCall } from './runningCall.js'
 
 export interface OutgoingCall {
   readonly subject: string
@@ -24,6 +25,8 @@ export interface OutgoingCall {
   readonly service: string | null
   /** The trace context of the call that it is made for. */
   readonly trace: string | null
+  /** The call that waits for it. */
+  readonly madeFor?: RunningCall | undefined
   /** It asks an upgrade server: no one else can answer. */
   readonly asksServer?: boolean
   /**

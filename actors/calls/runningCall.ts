@@ -13,4 +13,11 @@ export interface RunningCall {
   readonly trace: string | null
   /** Undefined where nobody calls: in `start()` and `stop()`. */
   readonly caller: CallerInfo | undefined
+  /** The calls that it has made and that have no answer yet. Undefined where nobody asks for them. */
+  readonly callsMade?: Set<CallMade>
+}
+
+/** As much of a call as is asked of those that wait for their answers. */
+export interface CallMade {
+  readonly call: { readonly subject: string; readonly method: string }
 }

@@ -63,6 +63,9 @@ export interface LabelledNode {
   readonly running: RunningCall | undefined
 }
 
+/** The label of a call of this method. Throws where the object may not make it. */
+export type Labels = (method: string) => Version
+
 /** A neighbour's class, as a reference calls it. */
 interface CalledThere {
   readonly neighbour: CalledNeighbour
@@ -77,37 +80,47 @@ export class UpgradeLayer {
 
   constructor(private readonly node: LabelledNode) {}
 
-  ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
+  ref(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
     const { service } = describeClass(target)
     const subject = this.#subject(target, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.node.services.clock.monotonicMs()
-      return this.#call(this.#outgoing(subject, service, label(), method, kind, args, now), now)
+      return this.#call(this.#outgoing(subject, service, label(method), method, kind, args, now, deadlineMs), now)
     })
   }
 
-  sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
+  sender(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
     const { service } = describeClass(target)
     const subject = this.#subject(target, nodeId)
     return makeRef(target, (method, kind, args) => {
       const now = this.node.services.clock.monotonicMs()
-      this.#send(this.#outgoing(subject, service, label(), method, kind, args, now), now)
+      this.#send(this.#outgoing(subject, service, label(method), method, kind, args, now, deadlineMs), now)
     })
   }
 
   /** `mayLeave` throws where the object may send nothing. */
-  neighbourRef({ target, system }: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
+  neighbourRef(
+    { target, system }: NeighbourClass,
+    nodeId: string | undefined,
+    mayLeave: () => void,
+    deadlineMs?: number,
+  ): object {
     const to = this.#at(target, system, nodeId)
     return makeRef(target, (method, kind, args) => {
       mayLeave()
       const now = this.node.services.clock.monotonicMs()
       const label = to.neighbour.label(to.className)
-      const call = this.#outgoing(to.subject, to.service, label ?? 0, method, kind, args, now, to.className)
+      const call = this.#outgoing(to.subject, to.service, label ?? 0, method, kind, args, now, deadlineMs, to.className)
       return label === undefined ? this.#callUnlabelled(to, call) : this.#callNeighbour(to.neighbour, call, now)
     })
   }
 
-  neighbourSender({ target, system }: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
+  neighbourSender(
+    { target, system }: NeighbourClass,
+    nodeId: string | undefined,
+    mayLeave: () => void,
+    deadlineMs?: number,
+  ): object {
     const to = this.#at(target, system, nodeId)
     return makeRef(target, (method, kind, args) => {
       mayLeave()
@@ -115,7 +128,7 @@ export class UpgradeLayer {
       const label = to.neighbour.label(to.className)
       if (label === undefined)
         throw new Fault('upgrade.fetch', `the version of ${to.className} at neighbour ${system} is not known yet`)
-      const call = this.#outgoing(to.subject, to.service, label, method, kind, args, now, to.className)
+      const call = this.#outgoing(to.subject, to.service, label, method, kind, args, now, deadlineMs, to.className)
       this.leaveWithCommit(to.neighbour.calls.prepareSend(this.#callerAt(to.neighbour, label), call, kinds.send))
     })
   }
@@ -178,10 +191,11 @@ export class UpgradeLayer {
     kind: MethodKind,
     args: readonly unknown[],
     now: number,
+    deadlineMs: number = this.node.services.settings.callDeadlineMs,
     expects: string | null = null,
   ): OutgoingCall {
     const running = this.node.running
-    const own = now + this.node.services.settings.callDeadlineMs
+    const own = now + deadlineMs
     return {
       subject,
       label,
@@ -193,6 +207,7 @@ export class UpgradeLayer {
       path: running?.path ?? null,
       service,
       trace: running?.trace ?? null,
+      madeFor: running,
     }
   }
 

@@ -44,8 +44,9 @@ export class Births {
     return new Fault('unavailable.no-such-node', `there is no node ${nodeId} in service ${service}${advice}`, { nodeId })
   }
 
-  #bears(nodeId: string, { label, method }: CallEnvelope): Bears {
+  #bears(nodeId: string, { label, method, refusal }: CallEnvelope): Bears {
     const { classes } = this.services
+    if (refusal !== undefined) return 'no'
     try {
       const { creating } = describeClass(classes.definitionAt(this.#lineage(nodeId), label))
       return creating.has(method) ? 'yes' : 'no'

@@ -9,7 +9,7 @@ import type { Roles } from '../../core/model/allow.js'
 import type { Link, ObjectChain, Tally } from '../../core/model/objectChain.js'
 import type { Random } from '../../core/ports/random.js'
 import type { Message } from '../../core/ports/transport.js'
-import { incarnationAbroad, kinds } from '../../core/wire/envelope.js'
+import { type CallEnvelope, incarnationAbroad, kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { VersionTally } from '../base/versionTally.js'
 import type { CallTable } from '../calls/callTable.js'
@@ -18,6 +18,7 @@ import type { ClassRegistry } from '../history/classRegistry.js'
 import type { UpgradeHistory } from '../history/upgradeHistory.js'
 import type { Inspection } from '../inspection/inspection.js'
 import { CallCounts, type CountingNode, noCalls } from '../serving/callCounts.js'
+import { type WaitedForNode, watchForCycle } from '../serving/callCycles.js'
 import type { Denials } from '../serving/denials.js'
 import type { Hearer } from '../serving/eventHub.js'
 import type { IncomingCall } from '../serving/incomingCall.js'
@@ -26,6 +27,7 @@ import { type ListeningNode, NodeSubscriptions, type SubscriptionServices } from
 import type { DueTimer } from '../serving/objectTimers.js'
 import { handleReentrantCall, type ReenteredNode } from '../serving/reentrantCalls.js'
 import { type RoutedNode, type RouterServices, route, timerCall } from '../serving/router.js'
+import { UnansweredCalls } from '../serving/unansweredCalls.js'
 import { VersionTallies } from '../serving/versionTallies.js'
 import type { NodeRecordStore } from '../software/nodeRecordStore.js'
 import type { NodeSoftware } from '../software/nodeSoftware.js'
@@ -71,6 +73,8 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
   #counts: CallCounts | undefined
   readonly #tallies = new VersionTallies()
   #contacts: NodeContacts | undefined
+  /** Undefined until a call has waited, or has run for longer than its turn. */
+  #unanswered: UnansweredCalls<IncomingCall> | undefined
 
   constructor(private readonly node: CalledNode) {
     this.subscriptions = new NodeSubscriptions(node.services, this)
@@ -187,6 +191,14 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     return !software.hasChain || software.chain.at(version) !== undefined
   }
 
+  firstCopyOf(copy: CallEnvelope): IncomingCall | undefined {
+    return this.#unanswered?.find(copy)
+  }
+
+  noteUnanswered(call: IncomingCall): void {
+    if (!call.isAnswered) call.becomeFindable((this.#unanswered ??= new UnansweredCalls()))
+  }
+
   hold(call: IncomingCall): void {
     this.node.learning.hold(call)
   }
@@ -204,6 +216,7 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
     if (call.envelope.path !== null && handleReentrantCall(this.#calledAgain, call)) return
     if (!mailbox.isOpen) call.holdFor('unavailable.upgrading')
     mailbox.post(call)
+    if (call.envelope.path !== null && call.isWaiting) watchForCycle(this.#waitedFor, call)
   }
 
   /** Why the node takes no calls, or not this one (nodeLife.ts). */
@@ -217,6 +230,20 @@ export class ReceivingNode implements RoutedNode, Hearer, ListeningNode, Countin
         return nodeStoppedFault(this.id)
       default:
         return undefined
+    }
+  }
+
+  get #waitedFor(): WaitedForNode {
+    const { mailbox, services, id } = this.node
+    const subjects = subjectsOf(services.settings.system)
+    return {
+      id,
+      wheel: services.wheel,
+      subjectOf: (nodeId) => subjects.node(nodeId),
+      monotonicMs: () => this.monotonicMs(),
+      get turn() {
+        return mailbox.running
+      },
     }
   }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import { makeRef } from '../calls/refs.js'
 import type { RunningCall } from '../calls/runningCall.js'
+import type { Labels } from '../calls/upgradeLayer.js'
 import type { ObjectEnvironment, ObjectLayer } from '../serving/objectEnvironment.js'
 import type { DueTimer } from '../serving/objectTimers.js'
 import type { NodeState } from '../state/nodeState.js'
@@ -94,20 +95,20 @@ class RecordedLayer implements ObjectLayer {
     private readonly recorder: Recorder,
   ) {}
 
-  ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    return this.#noted(target, callTarget(target, nodeId), this.layer.ref(target, nodeId, label))
+  ref(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
+    return this.#noted(target, callTarget(target, nodeId), this.layer.ref(target, nodeId, label, deadlineMs))
   }
 
-  neighbourRef(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
-    return this.#noted(there.target, neighbourTarget(there, nodeId), this.layer.neighbourRef(there, nodeId, mayLeave))
+  neighbourRef(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void, deadlineMs?: number): object {
+    return this.#noted(there.target, neighbourTarget(there, nodeId), this.layer.neighbourRef(there, nodeId, mayLeave, deadlineMs))
   }
 
-  sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    return this.#notedSends(target, callTarget(target, nodeId), this.layer.sender(target, nodeId, label))
+  sender(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
+    return this.#notedSends(target, callTarget(target, nodeId), this.layer.sender(target, nodeId, label, deadlineMs))
   }
 
-  neighbourSender(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
-    const made = this.layer.neighbourSender(there, nodeId, mayLeave)
+  neighbourSender(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void, deadlineMs?: number): object {
+    const made = this.layer.neighbourSender(there, nodeId, mayLeave, deadlineMs)
     return this.#notedSends(there.target, neighbourTarget(there, nodeId), made)
   }
 

@@ -22,6 +22,7 @@ import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import { unpack } from '../../core/wire/codec.js'
 import { makeRef } from '../calls/refs.js'
 import type { RunningCall } from '../calls/runningCall.js'
+import type { Labels } from '../calls/upgradeLayer.js'
 import type { ObjectEnvironment, ObjectLayer } from '../serving/objectEnvironment.js'
 import type { NodeState } from '../state/nodeState.js'
 import { callTarget, eventTarget, neighbourTarget } from './callTarget.js'
@@ -188,20 +189,24 @@ class ReplayLayer implements ObjectLayer {
     private readonly around: ReplayEnvironment,
   ) {}
 
-  ref(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    return this.#answered(target, callTarget(target, nodeId), this.layer.ref(target, nodeId, label))
+  ref(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
+    return this.#answered(target, callTarget(target, nodeId), this.layer.ref(target, nodeId, label, deadlineMs))
   }
 
-  neighbourRef(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
-    return this.#answered(there.target, neighbourTarget(there, nodeId), this.layer.neighbourRef(there, nodeId, mayLeave))
+  neighbourRef(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void, deadlineMs?: number): object {
+    return this.#answered(
+      there.target,
+      neighbourTarget(there, nodeId),
+      this.layer.neighbourRef(there, nodeId, mayLeave, deadlineMs),
+    )
   }
 
-  sender(target: NodeClass, nodeId: string | undefined, label: () => Version): object {
-    return this.#taken(target, callTarget(target, nodeId), this.layer.sender(target, nodeId, label))
+  sender(target: NodeClass, nodeId: string | undefined, label: Labels, deadlineMs?: number): object {
+    return this.#taken(target, callTarget(target, nodeId), this.layer.sender(target, nodeId, label, deadlineMs))
   }
 
-  neighbourSender(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void): object {
-    const made = this.layer.neighbourSender(there, nodeId, mayLeave)
+  neighbourSender(there: NeighbourClass, nodeId: string | undefined, mayLeave: () => void, deadlineMs?: number): object {
+    const made = this.layer.neighbourSender(there, nodeId, mayLeave, deadlineMs)
     return this.#taken(there.target, neighbourTarget(there, nodeId), made)
   }
 

@@ -236,24 +236,24 @@ export class UpgradeServer {
   }
 
   #receive(message: Message, take: Take): void {
-    if (message.replyTo !== undefined && !isInbox(message.replyTo)) {
-      this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(message.replyTo) })
+    const { replyTo, payload } = message
+    if (replyTo !== undefined && !isInbox(replyTo)) {
+      this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
       return
     }
     try {
       const counted: Counted = { max: Number.POSITIVE_INFINITY, values: 0 }
-      const envelopes = decode(message.payload, counted)
-      const weight = Math.ceil(weightOf(message.payload, counted.values) / envelopes.length)
+      const envelopes = decode(payload, counted)
+      const weight = Math.ceil(weightOf(payload, counted.values) / envelopes.length)
       for (const envelope of envelopes) {
-        if (envelope.kind !== kinds.call)
-          throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} on the upgrade server's subject`)
-        take(envelope, message.replyTo, weight, message.caller)
+        if (envelope.kind !== kinds.call) throw new Fault('protocol.bad-envelope', `kind ${envelope.kind} is no call`)
+        if (envelope.refusal === undefined) take(envelope, replyTo, weight, message.caller)
+        else if (replyTo !== undefined) this.#send(replyTo, this.#faultTo(envelope, envelope.refusal))
       }
     } catch (thrown) {
       const fault = toFault(thrown, 'protocol.bad-envelope')
-      const { payload, replyTo } = message
-      const { payloadBytesMax } = this.#options.transport
-      if (replyTo !== undefined) this.#send(replyTo, encodeRefusal(payload, fault, this.#replier, payloadBytesMax))
+      const bytesMax = this.#options.transport.payloadBytesMax
+      if (replyTo !== undefined) this.#send(replyTo, encodeRefusal(payload, fault, this.#replier, bytesMax))
       else this.#options.observe?.({ type: 'deadLetter', subject: message.subject, fault })
     }
   }

@@ -30,6 +30,13 @@ export class Answers {
     private readonly observe: HostObserver,
   ) {}
 
+  /** Whether both reply subjects are of one caller: they differ in the last token at most. */
+  isOfInboxOf({ replyTo }: Answers): boolean {
+    if (replyTo === this.replyTo) return true
+    const inbox = inboxOf(this.replyTo)
+    return inbox.includes('.') && inbox === inboxOf(replyTo)
+  }
+
   /** Throws `protocol.*` if the result can't travel; then nothing is sent. */
   reply(call: Answered, value: unknown, replier: Replier, hops: number): void {
     const reply: ReplyToWrite = { label: call.label, seq: call.seq, value, replier, hops, format: answerFormat(call) }
@@ -72,9 +79,13 @@ export class Answers {
    * would be everybody's inbox.
    */
   #shared(): Destination {
-    const inbox = this.replyTo.slice(0, Math.max(0, this.replyTo.lastIndexOf('.')))
+    const inbox = inboxOf(this.replyTo)
     return inbox.includes('.') ? this.outbox.inbox(inbox) : this.#own()
   }
+}
+
+function inboxOf(replyTo: string): string {
+  return replyTo.slice(0, Math.max(0, replyTo.lastIndexOf('.')))
 }
 
 function writeFaultOf(writer: WireWriter, { call, fault, replier }: FaultToWrite): void {

@@ -15,7 +15,7 @@ import type { ReceivedOutcome } from '../../core/inspection/telemetry.js'
 import { invoke, type MethodEntry, type Receiver } from '../../core/model/methodTable.js'
 import { encodeReply } from '../../core/wire/codec.js'
 import { answerFormat, kinds } from '../../core/wire/envelope.js'
-import type { RunningCall } from '../calls/runningCall.js'
+import type { CallMade, RunningCall } from '../calls/runningCall.js'
 import { tooEarly } from '../state/departures.js'
 import type { Ticket } from '../state/nodeState.js'
 import { answerTo, CallFailure, CallResult } from './callEnds.js'
@@ -61,6 +61,11 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
   get current(): RunningCall {
     return this.#inside?.current ?? this
+  }
+
+  /** With those of the calls that run inside it: all wait for one another. */
+  get callsMade(): Set<CallMade> {
+    return this.#rare?.outer?.callsMade ?? (this.#parts.callsMade ??= new Set())
   }
 
   get sends(): (() => void)[] | undefined {
@@ -229,6 +234,7 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
   }
 
   protected ended(outcome: ReceivedOutcome, _fault: Fault | undefined): void {
+    this.answered()
     this.callee.count(outcome, this.#beganMs, this.envelope.label)
   }
 
@@ -260,7 +266,9 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     this.ended('failed', fault)
     const { answers, callee, envelope } = this
     callee.countFailure(envelope.label, fault)
-    if (answers !== undefined) callee.departures.add(new CallFailure(callee, envelope, answers, fault))
+    if (answers !== undefined) {
+      for (const each of this.faultGoesTo(fault, answers)) callee.departures.add(new CallFailure(callee, envelope, each, fault))
+    }
     // A denial is told of on its own.
     else if (!this.#hasBegun && fault.kind !== 'denied') this.#undelivered(fault)
   }

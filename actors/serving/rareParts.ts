@@ -1,5 +1,6 @@
 /** Parts of a received call that most calls do without: they make each call smaller by being apart. */
 import type { Fault } from '../../core/base/fault.js'
+import type { CallMade } from '../calls/runningCall.js'
 import type { RecordedTurn } from './callee.js'
 import type { IncomingCall } from './incomingCall.js'
 import type { NestedCalls } from './nestedCalls.js'
@@ -9,6 +10,8 @@ export class RareParts {
   readonly sends: (() => void)[] = []
   /** Those that need to know that the command has failed. */
   readonly givenUp: (() => void)[] = []
+  /** Calls that its method has made, and that have no answer yet. */
+  callsMade: Set<CallMade> | undefined
   /** Of a node that records what it does (W1). */
   recorded: RecordedTurn | undefined
   /** Why it can't succeed any more: a call inside it failed after it may have written. */

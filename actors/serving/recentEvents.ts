@@ -5,7 +5,7 @@
  */
 
 /** The two copies leave together. */
-const eventsMax = 1_024
+export const eventsMax = 1_024
 
 export class RecentEvents {
   readonly #ids = new Set<string>()

@@ -51,6 +51,10 @@ export interface RoutedNode extends Callee {
   knows(version: Version): boolean
   /** Whether it is an event that the node has received before. */
   isRepeated(call: IncomingCall): boolean
+  /** The call that waits or runs and of which this is a copy. */
+  firstCopyOf(copy: CallEnvelope): IncomingCall | undefined
+  /** Copies of the call join it while it has no answer. */
+  noteUnanswered(call: IncomingCall): void
   /** Takes a call that has its answer here. */
   accept(call: IncomingCall): void
   /** Answers what is no call. */
@@ -99,16 +103,19 @@ function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now:
       }
       const answered = envelope.kind === kinds.call ? answers : undefined
       const deadline = now + envelope.deadlineMs - lateMs
+      if (answered !== undefined && node.firstCopyOf(envelope)?.isJoinedBy(answered, deadline, caller) === true) continue
       const call =
         telemetry === undefined
           ? new IncomingCall(node, envelope, answered, deadline, undefined, caller)
           : new WatchedCall(telemetry, node.service, node, envelope, answered, deadline, undefined, caller)
       const denied = letsAllIn ? undefined : admission.refuses(node, envelope, caller, now)
       if (denied !== undefined) call.deny(denied)
+      else if (envelope.refusal !== undefined) call.refuse(envelope.refusal)
       else if (lateMs > 0 && deadline <= now && answered !== undefined) call.refuse(tooLate())
       else {
         accept(node, call)
         if (call.isWaiting) call.weigh(backlog, weightOf(message.payload, values) / envelopes.length)
+        if (answered !== undefined) node.noteUnanswered(call)
       }
     }
   } catch (thrown) {

@@ -3,6 +3,9 @@
  * how long it may be held.
  *
  * C4. A call that is held too long hears in time that it was not executed.
+ *
+ * A copy that comes while it has no answer joins it: it is carried out once, and answered where the newest
+ * copy asks for it. A refusal that says "not executed" goes to each copy, for its caller counts them.
  */
 import { Fault } from '../../core/base/fault.js'
 import { type CallerInfo, callerInfo } from '../../core/wire/callerInfo.js'
@@ -12,6 +15,7 @@ import type { Answers } from './answers.js'
 import type { Backlog } from './backlog.js'
 import type { Callee } from './callee.js'
 import type { DueTimer } from './objectTimers.js'
+import { UnansweredCalls } from './unansweredCalls.js'
 
 /** A call's place on the wheel while it is held. Most calls never are: it is no part of them. */
 class HeldCall extends WheelEntry {
@@ -27,6 +31,9 @@ class HeldCall extends WheelEntry {
     this.call.due()
   }
 }
+
+/** Beyond this, the newest copies alone are told of a refusal. A query is sent again once a second. */
+export const copiesToldMax = 16
 
 /** The part of all that waits at the host that one call is. */
 interface Share {
@@ -47,14 +54,18 @@ export abstract class WaitingCall {
   #held: HeldCall | 'refused' | undefined
   /** Of a timer's call: the timer. Of another: the name that the transport vouches for. */
   readonly #from: DueTimer | string | undefined
+  /** Where copies find it; `answered` once it has its answer. */
+  #findable: UnansweredCalls<WaitingCall> | 'answered' | undefined
+  /** Where its earlier copies are answered, the oldest first. */
+  #earlier: Answers[] | undefined
 
   constructor(
     protected readonly callee: Callee,
     readonly envelope: CallEnvelope,
-    /** Undefined if nobody waits for an answer. */
-    protected readonly answers: Answers | undefined,
-    /** By the clock that never goes back. */
-    readonly deadline: number,
+    /** Of its newest copy. Undefined if nobody waits for an answer. */
+    protected answers: Answers | undefined,
+    /** By the clock that never goes back: the latest of its copies. */
+    public deadline: number,
     timer?: DueTimer,
     callerName?: string,
   ) {
@@ -138,6 +149,43 @@ export abstract class WaitingCall {
     return this.stage === 'waiting'
   }
 
+  get isAnswered(): boolean {
+    return this.#findable === 'answered'
+  }
+
+  /** Copies find it from now on. */
+  becomeFindable(calls: UnansweredCalls<WaitingCall>): void {
+    this.#findable = calls
+    calls.add(this)
+  }
+
+  /** It has its answer: a copy that comes now is a call of its own. */
+  protected answered(): void {
+    const calls = this.#findable
+    this.#findable = 'answered'
+    if (calls instanceof UnansweredCalls) calls.delete(this)
+  }
+
+  /**
+   * Joins a copy of it to it. False for one that asks for its answer in another inbox, or comes by another
+   * name: who knows the id of a call could have its answer.
+   */
+  isJoinedBy(copy: Answers, deadline: number, callerName: string | undefined): boolean {
+    if (this.answers === undefined || callerName !== this.#callerName || !copy.isOfInboxOf(this.answers)) return false
+    const earlier = (this.#earlier ??= [])
+    earlier.push(this.answers)
+    if (earlier.length > copiesToldMax) earlier.shift()
+    this.answers = copy
+    this.deadline = Math.max(this.deadline, deadline)
+    if (this.#held instanceof HeldCall) this.holdFor(this.#held.reason)
+    return true
+  }
+
+  /** Where its fault goes. */
+  protected faultGoesTo({ retryable }: Fault, newest: Answers): readonly Answers[] {
+    return retryable && this.#earlier !== undefined ? [...this.#earlier, newest] : [newest]
+  }
+
   /** It counts as so much of what waits at the host, until it begins or is refused. */
   weigh(backlog: Backlog, bytes: number): void {
     this.#share = { backlog, bytes }
@@ -173,8 +221,7 @@ export abstract class WaitingCall {
 
   /** It has been refused: if it was held, it is held no more, and must not run. */
   protected refused(): void {
-    if (this.#held === undefined) return
-    if (this.#held !== 'refused') this.callee.wheel.clear(this.#held)
+    if (this.#held instanceof HeldCall) this.callee.wheel.clear(this.#held)
     this.#held = 'refused'
   }
 }

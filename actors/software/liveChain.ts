@@ -9,7 +9,7 @@ import type { Version } from '../../core/base/ids.js'
 import { invariant } from '../../core/base/invariant.js'
 import type { EventType } from '../../core/model/event.js'
 import { nextObject, objectTable, restrictedTable, simulationTable } from '../../core/model/methodTable.js'
-import { describeClass, type NodeClass, type ObjectContext } from '../../core/model/nodeObject.js'
+import { type CallOptions, describeClass, type NodeClass, type ObjectContext } from '../../core/model/nodeObject.js'
 import type { Generation, StateSlot } from '../../core/model/nodeRecord.js'
 import { type Cut, type Link, ObjectChain } from '../../core/model/objectChain.js'
 import type { Simulation, SimulationThis } from '../../core/model/simulation.js'
@@ -58,8 +58,8 @@ class SimulationObject implements SimulationThis<object, any> {
   collection(name: string): any {
     return this.context.collection(name)
   }
-  ref<C extends NodeClass>(target: C, nodeId?: string): any {
-    return this.context.ref(target, nodeId)
+  ref<C extends NodeClass>(target: C, nodeId?: string, options?: CallOptions): any {
+    return this.context.ref(target, nodeId, options)
   }
   publish(event: EventType<any>, ...args: readonly unknown[]): void {
     this.context.publish(event, args)

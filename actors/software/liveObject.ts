@@ -3,6 +3,7 @@
  * timers and sockets with it.
  */
 
+import { milliseconds } from '../../core/base/duration.js'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { Collection } from '../../core/model/collection.js'
@@ -10,6 +11,7 @@ import type { EventType } from '../../core/model/event.js'
 import type { Receiver } from '../../core/model/methodTable.js'
 import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
 import {
+  type CallOptions,
   type ClassDescription,
   calledNeighbour,
   describeClass,
@@ -18,9 +20,10 @@ import {
   type ObjectContext,
 } from '../../core/model/nodeObject.js'
 import type { StateSlot } from '../../core/model/nodeRecord.js'
-import { undeclared, undeclaredNeighbour } from '../../core/model/undeclaredCalls.js'
+import { undeclared, undeclaredMethod, undeclaredNeighbour } from '../../core/model/undeclaredCalls.js'
 import type { CallerInfo } from '../../core/wire/callerInfo.js'
 import { copied } from '../../core/wire/copied.js'
+import type { Labels } from '../calls/upgradeLayer.js'
 import type { ObjectEnvironment } from '../serving/objectEnvironment.js'
 import { ObjectTimers } from '../serving/objectTimers.js'
 
@@ -110,22 +113,22 @@ export class LiveContext implements ObjectContext, Receiver {
     return this.#around.state.collection(this.#slot, name, () => this.#mustRun())
   }
 
-  ref(target: NodeClass | NeighbourClass, nodeId?: string): object {
+  ref(target: NodeClass | NeighbourClass, nodeId?: string, options?: CallOptions): object {
     if (isNeighbourClass(target)) {
       checkNeighbour(this.#description, target)
-      return this.#around.layer.neighbourRef(target, nodeId, () => this.#mayLeave())
+      return this.#around.layer.neighbourRef(target, nodeId, () => this.#mayLeave(), deadlineMsOf(options))
     }
     checkCalls(this.#description, target)
-    return this.#around.layer.ref(target, nodeId, () => this.#mayLeave())
+    return this.#around.layer.ref(target, nodeId, this.#labels(target), deadlineMsOf(options))
   }
 
-  sender(target: NodeClass | NeighbourClass, nodeId?: string): object {
+  sender(target: NodeClass | NeighbourClass, nodeId?: string, options?: CallOptions): object {
     if (isNeighbourClass(target)) {
       checkNeighbour(this.#description, target)
-      return this.#around.layer.neighbourSender(target, nodeId, () => this.#mayLeave())
+      return this.#around.layer.neighbourSender(target, nodeId, () => this.#mayLeave(), deadlineMsOf(options))
     }
     checkCalls(this.#description, target)
-    return this.#around.layer.sender(target, nodeId, () => this.#mayLeave())
+    return this.#around.layer.sender(target, nodeId, this.#labels(target), deadlineMsOf(options))
   }
 
   publish(event: EventType<any>, args: readonly unknown[]): void {
@@ -157,6 +160,16 @@ export class LiveContext implements ObjectContext, Receiver {
     return this.#around.random.next()
   }
 
+  #labels(target: NodeClass): Labels {
+    const description = this.#description
+    const only = description.callsOnly.get(describeClass(target).service)
+    if (only === undefined) return () => this.#mayLeave()
+    return (method) => {
+      if (!only.has(method)) throw undeclaredMethod(description, target.name || target.className, method, target)
+      return this.#mayLeave()
+    }
+  }
+
   #mayLeave(): Version {
     if (this.#isSilent)
       throw new Fault('protocol.not-here', `an object sends nothing while it is being checked or observed (node ${this.nodeId})`)
@@ -174,6 +187,11 @@ export interface RunningObject {
   readonly instance: Lifecycle
   readonly definition: NodeClass
   readonly context: LiveContext
+}
+
+/** Undefined: as the host has it. Throws `config.invalid`. */
+function deadlineMsOf(options: CallOptions | undefined): number | undefined {
+  return options?.deadline === undefined ? undefined : milliseconds(options.deadline)
 }
 
 /** A call that is not declared can't be minded when the other is upgraded (DESIGN §3). */

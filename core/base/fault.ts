@@ -69,8 +69,7 @@ export const faultCodes = {
   'protocol.bad-arguments': { retryable: false, means: 'an argument or result can’t travel in an envelope' },
   'protocol.call-cycle': {
     retryable: false,
-    means:
-      'the call came back to a node that is busy with the outer call, has ended it, or waits for it in `start()` or `stop()`',
+    means: 'the call came back to a node that is busy with the outer call or has ended it, or two nodes wait for each other',
   },
   'protocol.query-writes': { retryable: false, means: 'a query wrote to the state, or called a command of the next object' },
   'protocol.not-here': {

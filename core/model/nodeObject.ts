@@ -5,17 +5,19 @@
  * itself from the persistent portion of its state").
  */
 
+import type { Duration } from '../base/duration.js'
 import { Fault } from '../base/fault.js'
 import { checkName, isClassName } from '../base/ids.js'
 import type { CallerInfo } from '../wire/callerInfo.js'
 import type { Allow, Rule } from './allow.js'
 import type { Collection } from './collection.js'
 import { type EventType, type Hearing, hearingsOf } from './event.js'
-import { allowsOf, baseBrand, creatorsOf, type MethodKind, methodsOf, prototypesOf } from './methods.js'
+import { allowsOf, baseBrand, type MethodKind, methodsOf, prototypesOf } from './methods.js'
 import { isNeighbourClass, type NeighbourClass, type NeighbourUse, neighbourClass } from './neighbour.js'
-import { checkShards } from './shard.js'
+import { birthOf, checkShards } from './shard.js'
 import type { Accepts } from './standardSchema.js'
 import { checkUndeclaredCalls } from './undeclaredCalls.js'
+import { declaredUses, isUses, type Uses } from './uses.js'
 
 /**
  * The key under which the runtime gives an object its surroundings. A symbol, since every plain
@@ -28,6 +30,15 @@ export const contextKey: unique symbol = Symbol.for('theseus.context') as never
  */
 declare const collectionsKey: unique symbol
 
+/** How the calls of a reference are made. */
+export interface CallOptions {
+  /**
+   * How long a call may take, instead of the host's `callDeadlineMs`: ten minutes at most, and never longer
+   * than the call that is being answered.
+   */
+  readonly deadline?: Duration
+}
+
 /** The questions that an object, or a simulation object, may ask of its node. Provided by the runtime. */
 export interface ObjectContext {
   readonly nodeId: string
@@ -37,8 +48,8 @@ export interface ObjectContext {
   readonly caller: CallerInfo
   collection(name: string): Collection<unknown>
   /** Calls leave labelled with the version of the object that makes them (§3). */
-  ref(target: NodeClass | NeighbourClass, nodeId?: string): object
-  sender(target: NodeClass | NeighbourClass, nodeId?: string): object
+  ref(target: NodeClass | NeighbourClass, nodeId?: string, options?: CallOptions): object
+  sender(target: NodeClass | NeighbourClass, nodeId?: string, options?: CallOptions): object
   /**
    * Tells every node whose class hears the event; labelled like a call. Leaves with the commit
    * of the command that publishes.
@@ -63,7 +74,8 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   static readonly service?: string
   /**
    * The classes whose services its objects call, beside their own; a function where classes name each other.
-   * Those of another system as `StockV1.of('warehouse')`.
+   * Those of another system as `StockV1.of('warehouse')`. `uses(OrdersV1, ['paidAfter'])` names the methods:
+   * then an upgrade that changes others does not touch this class.
    */
   static readonly calls?: ClassList
   /**
@@ -131,16 +143,24 @@ export abstract class NodeObject<State extends object = Plain, Collections exten
   }
 
   /** Another node, or any node of the class's service, as a typed reference. */
-  protected ref<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string): Remote<InstanceType<C>> {
-    return this[contextKey].ref(target, nodeId) as Remote<InstanceType<C>>
+  protected ref<C extends NodeClass>(
+    target: C | NeighbourClass<C>,
+    nodeId?: string,
+    options?: CallOptions,
+  ): Remote<InstanceType<C>> {
+    return this[contextKey].ref(target, nodeId, options) as Remote<InstanceType<C>>
   }
 
   /**
    * The same for one-way sends: they leave with the commit of the command that makes them, and
    * nothing comes back.
    */
-  protected sender<C extends NodeClass>(target: C | NeighbourClass<C>, nodeId?: string): OneWay<InstanceType<C>> {
-    return this[contextKey].sender(target, nodeId) as OneWay<InstanceType<C>>
+  protected sender<C extends NodeClass>(
+    target: C | NeighbourClass<C>,
+    nodeId?: string,
+    options?: CallOptions,
+  ): OneWay<InstanceType<C>> {
+    return this[contextKey].sender(target, nodeId, options) as OneWay<InstanceType<C>>
   }
 
   /** Tells every node whose class hears the event. Leaves with the commit of the command that publishes. */
@@ -204,8 +224,10 @@ export type NodeClass = (abstract new (
   initial(): object
 }
 
-type Called = NamedClass | NeighbourClass
-export type ClassList = readonly Called[] | (() => readonly Called[])
+type Called = NamedClass | NeighbourClass | Uses
+/** A list, or a record by names that people read. */
+type CalledClasses = readonly Called[] | Readonly<Record<string, Called>>
+export type ClassList = CalledClasses | (() => CalledClasses)
 /** As much of a class as its name and service need. */
 export interface NamedClass {
   readonly className: string
@@ -232,6 +254,9 @@ export type Methods<T> = {
   [K in keyof T as K extends string ? (T[K] extends (...args: any[]) => unknown ? K : never) : never]: T[K]
 }
 
+/** The names of the remote methods of a class. */
+export type MethodsOf<C extends NodeClass> = keyof Methods<InstanceType<C>> & string
+
 /** The methods of a reference: every remote method, asynchronous, whatever it was in the class. */
 export type Remote<T> = {
   readonly [K in keyof Methods<T>]: Methods<T>[K] extends (...args: infer Args) => infer Result
@@ -255,6 +280,12 @@ export interface ClassDescription {
   readonly calls: readonly string[]
   /** The services of these, and its own. */
   readonly callsServices: ReadonlySet<string>
+  /** The methods that it declares to call, by class name, of classes of which it may call no others. */
+  readonly uses: ReadonlyMap<string, readonly string[]>
+  /** Classes of its system of which it may call any method. */
+  readonly whole: readonly NamedClass[]
+  /** The methods by service, of services of which it may call no others. */
+  readonly callsOnly: ReadonlyMap<string, ReadonlySet<string>>
   /** The classes of other systems that it declares to call. */
   readonly neighbours: readonly CalledNeighbour[]
   readonly isReentrant: boolean
@@ -288,9 +319,11 @@ export function describeClass(definition: NodeClass): ClassDescription {
   const className = classNameOf(definition)
   const service = serviceOf(definition)
   const { calls = [], publishes = [] } = definition
-  const called = typeof calls === 'function' ? calls() : calls
+  const called: readonly Called[] = Object.values(typeof calls === 'function' ? calls() : calls)
   const neighbours = called.filter(isNeighbourClass).map(calledNeighbour)
-  const own = called.filter((target): target is NamedClass => !isNeighbourClass(target))
+  const limited = called.filter(isUses)
+  const whole = called.filter((target): target is NamedClass => !isNeighbourClass(target) && !isUses(target))
+  const own = [...whole, ...limited.map(({ target }) => target)]
   for (const target of own)
     if (typeof target?.className !== 'string')
       throw new Fault(
@@ -305,6 +338,8 @@ export function describeClass(definition: NodeClass): ClassDescription {
     allows: allowsOf(definition, methods.keys(), className),
     calls: own.map((target) => target.className),
     callsServices: new Set([service, ...own.map(serviceOf)]),
+    whole,
+    ...declaredUses(className, limited, new Set([service, ...whole.map(serviceOf)]), serviceOf),
     neighbours,
     isReentrant: definition.reentrant === true,
     shards: checkShards(definition.shards, className),
@@ -329,26 +364,6 @@ export function checkDeclaredCalls(definition: NodeClass): void {
 /** The same for functions that run as objects of the class: a simulation object's methods. */
 export function checkDeclaredCallsOf(definition: NodeClass, methods: readonly object[]): void {
   checkUndeclaredCalls(describeClass(definition), methods, serviceOf)
-}
-
-/** Throws `config.invalid`, saying what to change. */
-function birthOf(
-  definition: NodeClass,
-  methods: ReadonlyMap<string, MethodKind>,
-  className: string,
-): Pick<ClassDescription, 'birth' | 'creating'> {
-  const marked = creatorsOf(definition.prototype, methods.keys())
-  const { birth, shards } = definition as { readonly birth?: unknown; readonly shards?: unknown }
-  const wrong = (message: string) => new Fault('config.invalid', `${className}: ${message}`)
-  if (birth === undefined) {
-    if (marked.size > 0)
-      throw wrong(`${[...marked][0]} creates nodes: the class needs "static override readonly birth = 'explicit'"`)
-    return { birth: 'command', creating: new Set([...methods].flatMap(([name, kind]) => (kind === 'command' ? [name] : []))) }
-  }
-  if (birth !== 'explicit') throw wrong(`birth is 'explicit', or left out`)
-  if (shards === undefined) throw wrong(`birth = 'explicit' is for sharded services: host.node() makes any other node`)
-  if (marked.size === 0) throw wrong('nothing makes its nodes: mark a command with @command({ creates: true })')
-  return { birth, creating: marked }
 }
 
 /** Of the class its name and service alone: it may call back, and then its description needs this one. */

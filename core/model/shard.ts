@@ -3,6 +3,8 @@
  * shard, so the hash is a part of the protocol (docs/protocol.md, "Shards").
  */
 import { Fault } from '../base/fault.js'
+import { creatorsOf, type MethodKind } from './methods.js'
+import type { ClassDescription, NodeClass } from './nodeObject.js'
 
 export const shardsMax = 4_096
 
@@ -92,4 +94,26 @@ export function movesFrom(
     excess--
   }
   return moves
+}
+
+/**
+ * How nodes of a sharded service begin, as their class says. Throws `config.invalid`, saying what to change.
+ */
+export function birthOf(
+  definition: NodeClass,
+  methods: ReadonlyMap<string, MethodKind>,
+  className: string,
+): Pick<ClassDescription, 'birth' | 'creating'> {
+  const marked = creatorsOf(definition.prototype, methods.keys())
+  const { birth, shards } = definition as { readonly birth?: unknown; readonly shards?: unknown }
+  const wrong = (message: string) => new Fault('config.invalid', `${className}: ${message}`)
+  if (birth === undefined) {
+    if (marked.size > 0)
+      throw wrong(`${[...marked][0]} creates nodes: the class needs "static override readonly birth = 'explicit'"`)
+    return { birth: 'command', creating: new Set([...methods].flatMap(([name, kind]) => (kind === 'command' ? [name] : []))) }
+  }
+  if (birth !== 'explicit') throw wrong(`birth is 'explicit', or left out`)
+  if (shards === undefined) throw wrong(`birth = 'explicit' is for sharded services: host.node() makes any other node`)
+  if (marked.size === 0) throw wrong('nothing makes its nodes: mark a command with @command({ creates: true })')
+  return { birth, creating: marked }
 }

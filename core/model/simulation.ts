@@ -10,6 +10,7 @@ import type { CallerInfo } from '../wire/callerInfo.js'
 import type { Collection, ReadonlyCollection } from './collection.js'
 import type { EventType } from './event.js'
 import {
+  type CallOptions,
   type ClassDescription,
   type CollectionsOf,
   checkDeclaredCallsOf,
@@ -54,7 +55,7 @@ export interface SimulationThis<State, Next> {
   /** The caller of the call that is being answered: the same for every object of the chain. */
   readonly caller: CallerInfo
   collection(name: string): Collection<any>
-  ref<C extends NodeClass>(target: C, nodeId?: string): Remote<InstanceType<C>>
+  ref<C extends NodeClass>(target: C, nodeId?: string, options?: CallOptions): Remote<InstanceType<C>>
   /** Tells every node whose class hears the event, labelled with the version that the SO implements. */
   publish<Args extends readonly unknown[]>(event: EventType<Args>, ...args: Args): void
   /**

@@ -9,7 +9,12 @@ import { Fault } from '../base/fault.js'
 import type { ClassDescription, NodeClass } from './nodeObject.js'
 
 /** Shorter names may be a minifier's, which gives one name to many things. */
-const nameLengthMin = 4
+export const nameLengthMin = 4
+
+/** A bundler puts an underscore before the name of a class that refers to itself. */
+export function plainName(name: string): string {
+  return name.replace(/^_+/, '')
+}
 
 /** Classes whose methods were marked, by the names that they have in their source. */
 const marked = new Map<string, WeakRef<NodeClass>[]>()
@@ -26,14 +31,13 @@ export function noteClass(definition: unknown): void {
   marked.set(name, [...others, new WeakRef(definition as unknown as NodeClass)])
 }
 
-/** A bundler puts an underscore before the name of a class that refers to itself. */
-function plainName(name: string): string {
-  return name.replace(/^_+/, '')
-}
-
 const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
 /** The name alone, or one in a module or record: `shop.Cart`. */
 const references = /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*(?:[A-Za-z_$][\w$]*\s*\.\s*)*([A-Za-z_$][\w$]*)\s*[,)]/g
+
+/** Called right there: `this.ref(Cart, 'c1').add(`, with a node's id that is short. */
+const calledThere =
+  /\bthis\s*\.\s*(?:ref|sender)\s*\(\s*(?:[A-Za-z_$][\w$]*\s*\.\s*)*([A-Za-z_$][\w$]*)\s*(?:,[^()]*)?\)\s*\.\s*([A-Za-z_$][\w$]*)\s*\(/g
 
 /** The same of another system: `Stock.of('warehouse')`. */
 const neighbours =
@@ -56,6 +60,12 @@ export function checkUndeclaredCalls(
       const isDeclared = (target: NodeClass) => target.className === undefined || description.callsServices.has(serviceOf(target))
       if (targets.length > 0 && !targets.some(isDeclared)) throw undeclared(description, name!, targets[0]!)
     }
+    for (const [, name, method] of text.matchAll(calledThere)) {
+      const targets = (marked.get(plainName(name!)) ?? []).flatMap((ref) => ref.deref() ?? [])
+      const known = targets.filter(({ className }) => className !== undefined)
+      if (known.length === 0 || known.some((target) => mayCall(description, serviceOf(target), method!))) continue
+      throw undeclaredMethod(description, name!, method!, known[0]!)
+    }
     for (const [, name, , system] of text.matchAll(neighbours)) {
       const targets = (marked.get(plainName(name!)) ?? []).flatMap((ref) => ref.deref() ?? [])
       const isDeclared = ({ className }: NodeClass) =>
@@ -64,6 +74,18 @@ export function checkUndeclaredCalls(
         throw undeclaredNeighbour(description, name!, system!, targets[0]!.className)
     }
   }
+}
+
+/** Whether the class says that it calls this method; where it names none, it may call any. */
+export function mayCall({ callsOnly }: ClassDescription, service: string, method: string): boolean {
+  return callsOnly.get(service)?.has(method) ?? true
+}
+
+export function undeclaredMethod({ className }: ClassDescription, name: string, method: string, target: NodeClass): Fault {
+  return new Fault(
+    'config.invalid',
+    `${className} calls ${target.className}.${method} without saying so: add '${method}' to uses(${name}, [ … ]) in "calls" of its class`,
+  )
 }
 
 /** A call that is not declared can't be minded when the other is upgraded. */

@@ -4,7 +4,7 @@
  * (DESIGN §3, "its label would run ahead of its code").
  *
  * A1. A class that another declares to call is, at every version of the caller, of the type that the caller
- *     was written against, or a subtype.
+ *     was written against, or a subtype. Where it is known which methods are called, those count alone.
  * A2. All who publish or hear an event at one version mean the same parameters: the same revision.
  */
 
@@ -12,6 +12,7 @@ import { Fault } from '../base/fault.js'
 import type { Version } from '../base/ids.js'
 import { neighbourUseIn, textOfUse } from '../model/neighbour.js'
 import type { ClassDescription } from '../model/nodeObject.js'
+import { methodsCalled, methodsUsed, methodUseIn, textOfMethodUse } from '../model/uses.js'
 import { classesAt, type History, upgraded } from './classLineage.js'
 
 /** A class, by what it needs of others. */
@@ -24,10 +25,18 @@ export interface ClassUses {
   readonly uses: readonly string[]
 }
 
-export function usesOf({ calls, publishes, hears, neighbours }: ClassDescription): readonly string[] {
+/** @param more functions that run as objects of the class, as a simulation object's methods */
+export function usesOf(description: ClassDescription, more: readonly object[] = []): readonly string[] {
+  const { calls, publishes, hears, neighbours } = description
   const events = [...publishes, ...[...hears.values()].map(({ event }) => event)]
+  const methods = methodsCalled(description, more).map(textOfMethodUse)
   return [
-    ...new Set([...calls, ...events.map(({ name, revision }) => `${name}/${revision}`), ...neighbours.map(textOfUse)]),
+    ...new Set([
+      ...calls,
+      ...methods,
+      ...events.map(({ name, revision }) => `${name}/${revision}`),
+      ...neighbours.map(textOfUse),
+    ]),
   ].sort()
 }
 
@@ -53,7 +62,7 @@ export function introducedEvents(history: History): ReadonlyMap<string, readonly
 
 /** The event's name; undefined for a class that is called, here or at a neighbour. */
 function eventOf(used: string): string | undefined {
-  if (neighbourUseIn(used) !== undefined) return undefined
+  if (neighbourUseIn(used) !== undefined || methodUseIn(used) !== undefined) return undefined
   const [name, revision] = used.split('/')
   return revision === undefined ? undefined : name
 }
@@ -71,9 +80,9 @@ export function checkAgreement(history: History, others: readonly ClassUses[]): 
   const revisions = new Map<string, { readonly revision: string; readonly className: string }>()
   for (const { className, uses } of speakers) {
     for (const used of uses) {
-      if (neighbourUseIn(used) !== undefined) continue
+      if (neighbourUseIn(used) !== undefined || methodUseIn(used) !== undefined) continue
       const [name, revision] = used.split('/') as [string, string | undefined]
-      if (revision === undefined) checkCalled(history, className, name)
+      if (revision === undefined) checkCalled(history, className, name, methodsUsed(uses, name))
       else {
         const known = revisions.get(name)
         if (known !== undefined && known.revision !== revision) throw disagree(name, [known, { revision, className }])
@@ -83,17 +92,24 @@ export function checkAgreement(history: History, others: readonly ClassUses[]): 
   }
 }
 
-/** A1, from the newest version at which the called class is there. */
-function checkCalled(history: History, caller: string, called: string): void {
+/**
+ * A1, from the newest version at which the called class is there.
+ *
+ * @param methods the only ones that are called, if it is known
+ */
+function checkCalled(history: History, caller: string, called: string, methods: readonly string[] | undefined): void {
   const classes = classesAt(history, called)
   const from = classes.findLastIndex((at) => at.has(called))
   let current: ReadonlySet<string> = new Set([called])
   for (const { classUpgrades } of history.slice(from)) {
-    for (const { oldClass, newClass, pastSO } of classUpgrades) {
+    for (const { oldClass, newClass, pastSO, delegated } of classUpgrades) {
       if (pastSO === 'notNeeded' || !current.has(oldClass)) continue
+      const changed = methods?.filter((method) => !(delegated?.[oldClass] ?? []).includes(method))
+      if (changed?.length === 0) continue
+      const what = changed === undefined ? `${called}, whose type` : `${called}.${changed.join(', ')}, which`
       throw new Fault(
         'upgrade.invalid',
-        `${caller} calls ${called}, whose type ${newClass} changes: upgrade ${caller} too, so that it does not call the new type with its old code`,
+        `${caller} calls ${what} ${newClass} changes: upgrade ${caller} too, so that it does not call the new type with its old code`,
         { caller, called },
       )
     }

@@ -52,12 +52,24 @@ function entryOf(upgrade: ClassUpgrade): ClassUpgradeEntry {
     schedule: upgrade.schedule.describe,
     oldMethods: Object.fromEntries(old.methods),
     newMethods: Object.fromEntries(next.methods),
-    oldUses: usesOf(old),
-    newUses: usesOf(next),
+    oldUses: usesOf(old, methodsOfSO(upgrade.pastSO)),
+    newUses: usesOf(next, methodsOfSO(upgrade.futureSO)),
     inverse: upgrade.inverse !== null,
     ...(upgrade.rewind === null ? {} : { rewind: upgrade.rewind }),
     ...(upgrade.schedule.takesAll === true ? { limit: 'all' as const } : {}),
+    ...delegatedBy([upgrade.pastSO, upgrade.futureSO]),
   }
+}
+
+/** They run as objects of the class that is simulated. */
+function methodsOfSO(so: Simulation | NotNeeded | None): readonly object[] {
+  return isSO(so) ? Object.values(so.methods) : []
+}
+
+function delegatedBy(sos: readonly (Simulation | NotNeeded | None)[]): Pick<ClassUpgradeEntry, 'delegated'> {
+  const delegated: Record<string, readonly string[]> = {}
+  for (const so of sos) if (isSO(so) && so.delegates.length > 0) delegated[so.simulates.className] = [...so.delegates].sort()
+  return Object.keys(delegated).length === 0 ? {} : { delegated }
 }
 
 /**

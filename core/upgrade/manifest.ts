@@ -67,6 +67,12 @@ export interface ClassUpgradeEntry {
    * that says so is for runtime interface 2: release 0.1.0 loads none.
    */
   readonly limit?: 'all'
+  /**
+   * By class, the methods that the other one answers as they are: those that the simulation object delegates.
+   * A class that calls no others is not touched by the upgrade. Left out where there are none; a release that
+   * does not know it takes all for changed.
+   */
+  readonly delegated?: Readonly<Record<string, readonly string[]>>
 }
 
 /** The part that a build knows; the rest is added when it is published. */
@@ -330,12 +336,18 @@ function checkEntry(entry: ClassUpgradeEntry, wrong: () => never): void {
     isUses(entry.newUses) &&
     typeof entry.inverse === 'boolean' &&
     (entry.rewind === undefined || isRewindLimits(entry.rewind)) &&
-    (entry.limit === undefined || entry.limit === 'all')
+    (entry.limit === undefined || entry.limit === 'all') &&
+    (entry.delegated === undefined || isDelegated(entry.delegated))
   if (!whole) wrong()
 }
 
 function isUses(value: unknown): boolean {
   return Array.isArray(value) && value.length <= usesMax && value.every((used) => typeof used === 'string')
+}
+
+function isDelegated(value: unknown): boolean {
+  const isList = (list: unknown) => Array.isArray(list) && list.every((method) => typeof method === 'string')
+  return typeof value === 'object' && value !== null && Object.values(value).every(isList)
 }
 
 function isMethodRecord(value: unknown): boolean {

@@ -5,12 +5,14 @@
  *   1  release 0.1.0
  *   2  `this.caller`, and `allow`: a host of before would let everybody call; timers of simulation objects;
  *      `Class.of(system)`, calls of another system; `observe()`; `atMost('all')`; `initialFrom`;
- *      `only` between classes of different types; promises; `birth` and `creates`
+ *      `only` between classes of different types; promises; `birth` and `creates`;
+ *      `uses`, and a record of calls; `ref(…, …, { deadline })`
  */
 import { formats, isRead } from '../base/formats.js'
 import { observeMethod } from '../model/methods.js'
 import { type ClassDescription, describeClass } from '../model/nodeObject.js'
 import { isSO } from '../model/simulation.js'
+import { isUses } from '../model/uses.js'
 import type { RolloutPromise } from '../schedules/rolloutPromise.js'
 import type { ClassUpgrade } from './upgrade.js'
 
@@ -39,7 +41,7 @@ export function neededInterface(classUpgrades: readonly ClassUpgrade[], promises
         schedule.takesAll === true ||
         (only !== null && (isSO(pastSO) || isSO(futureSO))) ||
         classes.some((each) => needsSecondInterface(each) || each.neighbours.length > 0) ||
-        methods.some((method) => readsCaller(method) || setsTimer(method)) ||
+        methods.some((method) => readsCaller(method) || setsTimer(method) || givesDeadline(method)) ||
         (isSO(futureSO) && futureSO.initialFrom !== null)
       )
     })
@@ -48,11 +50,23 @@ export function neededInterface(classUpgrades: readonly ClassUpgrade[], promises
 
 function needsSecondInterface(description: ClassDescription): boolean {
   const { allows, birth, definition } = description
-  return allows !== undefined || birth === 'explicit' || readsCaller(definition) || offersMemory(description)
+  if (allows !== undefined || birth === 'explicit') return true
+  return readsCaller(definition) || givesDeadline(definition) || offersMemory(description) || namesMethods(description)
+}
+
+/** A host of before knows lists of classes only. */
+function namesMethods({ definition: { calls = [] } }: ClassDescription): boolean {
+  const listed: unknown = typeof calls === 'function' ? calls() : calls
+  return !Array.isArray(listed) || listed.some(isUses)
 }
 
 function readsCaller(source: object): boolean {
   return /\bthis\s*\.\s*caller\b/.test(Function.prototype.toString.call(source))
+}
+
+/** A host of before passes it over. */
+function givesDeadline(source: object): boolean {
+  return /\bthis\s*\.\s*(?:ref|sender)\s*\([^()]*,[^()]*,/.test(Function.prototype.toString.call(source))
 }
 
 /** A simulation object of the first interface has no timers. */

@@ -6,6 +6,7 @@ import type { Version } from '../base/ids.js'
 import { neighbourUseIn } from '../model/neighbour.js'
 import type { NodeRow } from '../model/nodeRow.js'
 import type { TableEntries } from '../model/tables.js'
+import { methodsUsed, methodUseIn } from '../model/uses.js'
 import { classesAt } from './classLineage.js'
 import type { ClassUpgradeEntry, Manifest } from './manifest.js'
 import { tablesOf } from './undo.js'
@@ -95,7 +96,7 @@ function turnedUses(entry: ClassUpgradeEntry): TurnedUses {
 
 /** By the event's name. */
 function revisionIn(used: string): readonly (readonly [string, string])[] {
-  if (neighbourUseIn(used) !== undefined) return []
+  if (neighbourUseIn(used) !== undefined || methodUseIn(used) !== undefined) return []
   const [name, revision] = used.split('/')
   return revision === undefined ? [] : [[name!, revision]]
 }
@@ -112,7 +113,7 @@ function whyInTheWay(
     if (!classesAt(history, newClass).at(-1)!.has(newClass)) continue
     for (const { entry, revisions } of turned) {
       // A class that its predecessor can stand for needs no future-SO.
-      if (newUses.includes(entry.newClass) && entry.futureSO !== 'notNeeded')
+      if (newUses.includes(entry.newClass) && entry.futureSO !== 'notNeeded' && !isServedBefore(entry, newUses))
         return `has brought ${newClass}, which calls ${entry.newClass}`
       const other = newUses.flatMap(revisionIn).find(([name, revision]) => (revisions.get(name) ?? revision) !== revision)
       if (other !== undefined)
@@ -120,6 +121,11 @@ function whyInTheWay(
     }
   }
   return undefined
+}
+
+/** Whether the class that comes back answers as they are all methods of the new one that are called. */
+function isServedBefore({ newClass, delegated }: ClassUpgradeEntry, uses: readonly string[]): boolean {
+  return methodsUsed(uses, newClass)?.every((method) => delegated?.[newClass]?.includes(method)) ?? false
 }
 
 /** A class that the one which comes back calls; and those that stand for it, of its type or a subtype. */

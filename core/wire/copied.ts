@@ -32,13 +32,14 @@ function copyOf(value: unknown, depth: number, isBare: boolean): unknown {
     return value
   }
   if (value === null) return null
-  if (depth >= nestingMax) throw stopped
   if (Array.isArray(value)) {
+    if (depth >= nestingMax) throw stopped
     const items: unknown[] = []
     for (let i = 0; i < value.length; i++) items.push(copyOf(value[i], depth + 1, isBare))
     return items
   }
   if (isRecord(value)) {
+    if (depth >= nestingMax) throw stopped
     const fields = value as Readonly<Record<string, unknown>>
     const copy: Record<string, unknown> = isBare ? bareRecord() : {}
     for (const key of Object.keys(fields)) {

@@ -71,6 +71,8 @@ export interface CallEnvelope {
    * the last token only.
    */
   readonly together: boolean
+  /** Of a call that was read and can't be carried out: why. Its arguments are left out. */
+  readonly refusal?: Fault
 }
 
 /** T2. A call is answered in its own format. */

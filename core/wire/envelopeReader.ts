@@ -18,7 +18,7 @@ import {
   pathCallsMax,
 } from './envelope.js'
 import { type CallerFields, isMethodName } from './envelopeWriter.js'
-import { checkPlain } from './plain.js'
+import { whyNotPlain } from './plain.js'
 import { isTraceparent, isTracestate, traceContext } from './traceContext.js'
 import type { WireReader } from './wireReader.js'
 
@@ -78,7 +78,8 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], items: number,
   const label = readVersion(reader, 2)
   const seq = readUint(reader, 3)
   const method = methods.read(reader)
-  const args = readArguments(reader)
+  const given = readArguments(reader)
+  const args = isList(given) ? given : []
   const deadlineMs = Math.min(readUint(reader, 6), deadlineMsMax)
   const { caller, incarnation, callerClass, callerVersion, origin } = (isFirst ? callers : callersWithOrigin).read(reader)
   const expects = length > 11 && !reader.nil() ? (isFirst ? expected : expectedAfterOrigin).read(reader) : null
@@ -87,6 +88,23 @@ function readCall(reader: WireReader, kind: CallEnvelope['kind'], items: number,
   const together = length > 14 && reader.value() === true
   const tracestate = length > 15 ? readTracestate(reader) : null
   skip(reader, length - 16)
+  if (!isList(given)) {
+    const rest = { expects, path, trace: traceContext(trace, tracestate), together, refusal: given }
+    return {
+      kind,
+      label,
+      seq,
+      method,
+      args,
+      deadlineMs,
+      caller,
+      incarnation,
+      callerClass,
+      callerVersion,
+      origin: origin ?? null,
+      ...rest,
+    }
+  }
   if (origin !== undefined)
     return {
       kind,
@@ -127,11 +145,15 @@ function readReply(reader: WireReader, length: number): Envelope {
   if (length < 8) throw bad(`a reply of ${length} fields`)
   const label = readVersion(reader, 2)
   const seq = readUint(reader, 3)
-  let value = readPlain(reader, 'result')
+  reader.mayNotBePlain = false
+  let value = reader.value()
+  const odd = reader.mayNotBePlain ? whyNotPlain(value, 'result') : undefined
   const replier = repliers.read(reader)
   const hops = length > 8 ? reader.value() : 0
   if (length > 9 && reader.value() === true) value = undefined
   skip(reader, length - 10)
+  // The other answers of its message count.
+  if (odd !== undefined) return { kind: kinds.fault, label, seq, fault: odd, replier }
   return { kind: kinds.reply, label, seq, value, replier, hops: typeof hops === 'number' ? hops : 0 }
 }
 
@@ -187,17 +209,16 @@ const repliers = new DecodedRuns((reader: WireReader) => ({
 
 // --- Fields
 
-function readArguments(reader: WireReader): readonly unknown[] {
-  const args = readPlain(reader, 'arguments')
+/** Or why they can't be carried out: that is the affair of this call, and not of its message. */
+function readArguments(reader: WireReader): readonly unknown[] | Fault {
+  reader.mayNotBePlain = false
+  const args = reader.value()
   if (!Array.isArray(args)) throw bad('field 5 (arguments) is not an array')
-  return args
+  return (reader.mayNotBePlain ? whyNotPlain(args, 'arguments') : undefined) ?? args
 }
 
-function readPlain(reader: WireReader, what: string): unknown {
-  reader.mayNotBePlain = false
-  const value = reader.value()
-  if (reader.mayNotBePlain) checkPlain(value, what)
-  return value
+function isList(given: readonly unknown[] | Fault): given is readonly unknown[] {
+  return Array.isArray(given)
 }
 
 function faultOf(value: unknown): Fault {
@@ -205,8 +226,9 @@ function faultOf(value: unknown): Fault {
     throw bad('field 4 (fault) is not [code, message, retryable, details]')
   const [code, message, retryable, details] = value
   if (typeof message !== 'string') throw bad('field 4 (fault): the message is not text')
-  checkPlain(details, 'details')
-  const record = typeof details === 'object' && details !== null && !Array.isArray(details) ? details : {}
+  const isRecord = typeof details === 'object' && details !== null && !Array.isArray(details)
+  // As when they leave: a fault gets through without details that can't travel.
+  const record = isRecord && whyNotPlain(details, 'details') === undefined ? details : {}
   return new Fault(code as FaultCode, message, record, { retryable: retryable === true })
 }
 

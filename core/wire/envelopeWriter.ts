@@ -13,8 +13,8 @@ import {
   type Replier,
 } from './envelope.js'
 import { writeReplier } from './frequentReplier.js'
-import { messageValuesMax, tooManyValues } from './messagePack.js'
-import { notPlain } from './plain.js'
+import { detailsLevelsMax, messageValuesMax, tooManyValues, valueLevelsMax } from './messagePack.js'
+import { nestingMax, notPlain } from './plain.js'
 import { traceparentIn, tracestateIn } from './traceContext.js'
 import { WireWriter } from './wireWriter.js'
 
@@ -99,7 +99,7 @@ export function writeCall(writer: WireWriter, call: CallToWrite, callerFields: U
 /** A value that the receiver would refuse is refused here, where somebody can do something about it. */
 export function writeBounded(writer: WireWriter, value: unknown, what: string): void {
   const { values } = writer
-  if (!writer.plain(value)) throw notPlain(value, what)
+  if (!writer.plain(value, nestingMax - valueLevelsMax)) throw notPlain(value, what, valueLevelsMax)
   if (writer.values - values > messageValuesMax) throw tooManyValues()
 }
 
@@ -164,7 +164,7 @@ export function writeFault(
 function writeDetails(writer: WireWriter, details: unknown): void {
   const start = writer.length
   try {
-    if (writer.plain(details)) return
+    if (writer.plain(details, nestingMax - detailsLevelsMax)) return
   } catch {}
   writer.truncate(start)
   writer.plain({})

@@ -19,12 +19,40 @@ export function packInstant(instant: globalThis.Date): Uint8Array {
 }
 
 /** The value between two positions. Bytes of others must have been looked over. */
-export function unpackValue(bytes: Uint8Array, start: number, end: number): unknown {
-  return unpackr.unpack(bytes, { start, end })
+export function unpackValue(bytes: Buffer, start: number, end: number): unknown {
+  const isInteger = bytes[start] === 0xcf || bytes[start] === 0xd3
+  return isInteger ? unpackr.unpack(bytes, { start, end }) : instantIn(bytes, start, end - start)
 }
 
-/** An envelope, a fault's list in it, and what is inside. */
+const nanosecondsMax = 999_999_999
+
+/**
+ * The millisecond that has begun, before 1970 as well. Of more nanoseconds than a second has, the instant is
+ * invalid. msgpackr takes those of 12 bytes as a signed number and rounds before 1970 upwards.
+ */
+function instantIn(bytes: Buffer, start: number, length: number): globalThis.Date {
+  const long = length === 15
+  const first = start + (long ? 3 : 2)
+  const head = bytes.readUInt32BE(first)
+  if (length === 6) return new globalThis.Date(head * 1_000)
+  const nanoseconds = long ? head : head >>> 2
+  const seconds = long ? Number(bytes.readBigInt64BE(first + 4)) : (head & 3) * 2 ** 32 + bytes.readUInt32BE(first + 4)
+  const ms = nanoseconds > nanosecondsMax ? Number.NaN : seconds * 1_000 + Math.floor(nanoseconds / 1e6)
+  return new globalThis.Date(ms)
+}
+
+/** Levels that a message is read to: an envelope, a fault's list in it, and the data inside. */
 export const levelsMax = nestingMax + 2
+
+/**
+ * Levels that a message has when it is sent, its envelope the first: readers in C keep 32
+ * (`MSGPACK_EMBED_STACK_SIZE`). Release 0.1.0 sends up to `levelsMax`, which is still read.
+ */
+export const sentLevelsMax = 32
+/** Of arguments and results. */
+export const valueLevelsMax = sentLevelsMax - 1
+/** Of a fault's details. */
+export const detailsLevelsMax = sentLevelsMax - 2
 
 /**
  * Values of one message: items of lists and fields of records. An empty record is one byte on

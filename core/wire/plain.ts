@@ -8,6 +8,7 @@ import { Fault } from '../base/fault.js'
 import { isPromiseIgnored } from '../base/maybePromise.js'
 import { isWellFormed } from '../base/text.js'
 
+/** Levels of lists and records. Bytes and instants are values in them. */
 export const nestingMax = 64
 
 /**
@@ -15,15 +16,21 @@ export const nestingMax = 64
  * arrays and plain objects of these.
  */
 export function checkPlain(value: unknown, what: string): void {
-  if (!isPlain(value, 0)) throw notPlain(value, what)
+  const fault = whyNotPlain(value, what)
+  if (fault !== undefined) throw fault
+}
+
+/** The same, as a fault. */
+export function whyNotPlain(value: unknown, what: string): Fault | undefined {
+  return isPlain(value, 0) ? undefined : notPlain(value, what)
 }
 
 /**
  * For a value that is known not to be plain, with the path to what is wrong. It is looked for only here:
- * paths cost more than a check.
+ * paths cost more than a check. `levelsMax`: as deep as it may be nested.
  */
-export function notPlain(value: unknown, what: string): Fault {
-  const found = find(value, 0)
+export function notPlain(value: unknown, what: string, levelsMax = nestingMax): Fault {
+  const found = find(value, nestingMax - levelsMax, levelsMax)
   return found === undefined ? refused(what, 'not the same each time it is read') : refused(pathOf(what, found.way), found.what)
 }
 
@@ -51,12 +58,13 @@ export function isPlainScalar(value: unknown): boolean {
 }
 
 function isPlainObject(value: object, depth: number): boolean {
-  if (depth >= nestingMax) return false
   if (Array.isArray(value)) {
+    if (depth >= nestingMax) return false
     for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return false
     return true
   }
   if (isRecord(value)) {
+    if (depth >= nestingMax) return false
     for (const key in value) if (!isKey(key) || !isPlain((value as Record<string, unknown>)[key], depth + 1)) return false
     return true
   }
@@ -97,13 +105,13 @@ interface Odd {
  * Nothing where all is plain. Each value is looked at once: what comes from others may be as
  * large as a message.
  */
-function find(value: unknown, depth: number): Odd | undefined {
+function find(value: unknown, depth: number, levelsMax: number): Odd | undefined {
   if (typeof value === 'string') return isWellFormed(value) ? undefined : odd('text with half a surrogate pair')
   if (typeof value !== 'object' || value === null) return isPlainScalar(value) ? undefined : odd(`a ${typeof value}`)
-  if (depth >= nestingMax) return odd(`nested deeper than ${nestingMax}`)
+  if (depth >= nestingMax && (Array.isArray(value) || isRecord(value))) return odd(`nested deeper than ${levelsMax}`)
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const found = find(value[i], depth + 1)
+      const found = find(value[i], depth + 1, levelsMax)
       if (found !== undefined) return onTheWay(found, i)
     }
     return undefined
@@ -111,7 +119,7 @@ function find(value: unknown, depth: number): Odd | undefined {
   if (isRecord(value)) {
     for (const [key, item] of Object.entries(value)) {
       if (!isKey(key)) return odd(`a record with the key ${shownName(JSON.stringify(key))}`)
-      const found = find(item, depth + 1)
+      const found = find(item, depth + 1, levelsMax)
       if (found !== undefined) return onTheWay(found, key)
     }
     return undefined

@@ -56,7 +56,6 @@ export function snapshotOf(data: unknown, before: unknown, what: string, walk = 
 function taken(value: unknown, before: unknown, depth: number, walk: Walk): unknown {
   if (typeof value !== 'object') return scalar(value, before, walk)
   if (value === null) return null
-  if (depth >= nestingMax) throw stopped
   walk.meets(value)
   if (Array.isArray(value)) return list(value, Array.isArray(before) ? before : undefined, depth, walk)
   if (isRecord(value)) {
@@ -87,6 +86,7 @@ function scalar(value: unknown, before: unknown, walk: Walk): unknown {
 type Fields = Readonly<Record<string, unknown>>
 
 function list(value: readonly unknown[], before: readonly unknown[] | undefined, depth: number, walk: Walk): readonly unknown[] {
+  if (depth >= nestingMax) throw stopped
   let copy = before?.length === value.length ? undefined : ([] as unknown[])
   for (let i = 0; i < value.length; i++) {
     const old = before?.[i]
@@ -103,6 +103,7 @@ function list(value: readonly unknown[], before: readonly unknown[] | undefined,
 
 /** The order of the fields counts: they are packed in it. */
 function record(value: Fields, before: Fields | undefined, depth: number, walk: Walk): Fields {
+  if (depth >= nestingMax) throw stopped
   const keys = before === undefined ? [] : Object.keys(before)
   const olds = before === undefined ? [] : Object.values(before)
   let copy: Record<string, unknown> | undefined = before === undefined ? {} : undefined

@@ -30,7 +30,7 @@ export class WireReader {
    * @param valuesMax one more is the fault `tooMany`, by default `protocol.too-large`
    */
   constructor(
-    private readonly payload: Uint8Array,
+    payload: Uint8Array,
     records?: 'without a prototype',
     private readonly valuesMax = Number.POSITIVE_INFINITY,
     private readonly tooMany = tooManyValues,
@@ -173,7 +173,7 @@ export class WireReader {
     const start = this.#pass(unpackedLength(this.bytes, this.at))
     this.mayNotBePlain = true
     try {
-      return unpackValue(this.payload, start, this.at)
+      return unpackValue(this.bytes, start, this.at)
     } catch {
       throw notStandard(`the value at byte ${start}`)
     }

@@ -103,7 +103,7 @@ export class WireWriter {
         this.byte(0xc0)
         return true
       case 'object':
-        if (value !== null) return depth < nestingMax && this.#object(value, depth)
+        if (value !== null) return this.#object(value, depth)
         this.byte(0xc0)
         return true
       default:
@@ -113,12 +113,13 @@ export class WireWriter {
 
   #object(value: object, depth: number): boolean {
     if (Array.isArray(value)) {
+      if (depth >= nestingMax) return false
       this.values += value.length
       this.list(value.length)
       for (let i = 0; i < value.length; i++) if (!this.plain(value[i], depth + 1)) return false
       return true
     }
-    if (isRecord(value)) return this.#record(value as Record<string, unknown>, depth)
+    if (isRecord(value)) return depth < nestingMax && this.#record(value as Record<string, unknown>, depth)
     if (value instanceof Uint8Array) {
       this.#room(5 + value.length)
       this.#sized(value.length, 0xc4)

@@ -68,9 +68,14 @@ export async function readUpgrades(
 
 type Definition = Upgrade['classUpgrades'][number]['oldClass']
 
+/** `uses(Orders, [ … ])` has the class as its target. */
 function called(calls: Definition['calls']): readonly Definition[] {
-  const listed = typeof calls === 'function' ? calls() : (calls ?? [])
-  return listed.filter((target) => typeof target === 'function') as unknown as readonly Definition[]
+  const listed: readonly unknown[] = Object.values(typeof calls === 'function' ? calls() : (calls ?? []))
+  const classes = listed.map((each) => {
+    const { target, methods } = Object(each) as { readonly target?: unknown; readonly methods?: unknown }
+    return Array.isArray(methods) ? target : each
+  })
+  return classes.filter((each) => typeof each === 'function') as unknown as readonly Definition[]
 }
 
 /** All functions of a class: the runtime knows which are remote, and asks for no others. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type BuiltUpgrade, draftManifest, isFault, type Upgrade } from 'theseus-actors'
+import { type BuiltUpgrade, draftManifest, isFault, type ManifestDraft, type Upgrade } from 'theseus-actors'
 import { refuseSeeds } from '../context/upgraderSeed.js'
 import { exitCodes, Failure } from '../output/exitCodes.js'
 import { oneLine } from '../output/output.js'
@@ -25,12 +25,24 @@ export async function loadUpgrade(source: string): Promise<LoadedUpgrade> {
   const built = moduleName.test(extname(source)) ? await buildModule(source) : await readUpgradeFile(source)
   const upgrade = await withBundles((load) => load(ownBundle(built)))
   // Nodes decide by the manifest and run the bundle.
-  if (!isDeepStrictEqual(JSON.parse(JSON.stringify(draftManifest(upgrade, built.bundle))), built.manifest))
+  const draft = JSON.parse(JSON.stringify(draftManifest(upgrade, built.bundle))) as ManifestDraft
+  if (!isDeepStrictEqual(draft, built.manifest) && !isDeepStrictEqual(withoutMethodUses(draft), built.manifest))
     throw new Failure(
       exitCodes.error,
       `upgrade.invalid: ${source}: its manifest says something else than its code; build it again`,
     )
   return { built, upgrade }
+}
+
+/** As release 0.1.0 builds it, which does not tell the methods that are called and delegated. */
+function withoutMethodUses(draft: ManifestDraft): ManifestDraft {
+  const whole = (uses: readonly string[]) => uses.filter((used) => !/^[^/:@]+:.+\/1$/.test(used))
+  const classUpgrades = draft.classUpgrades.map(({ delegated: _, ...entry }) => ({
+    ...entry,
+    oldUses: whole(entry.oldUses),
+    newUses: whole(entry.newUses),
+  }))
+  return { ...draft, classUpgrades }
 }
 
 /** Runs the module. */

@@ -33,7 +33,12 @@ export interface VersionJson {
     /** The first `neededByIdsMax` of them, the oldest version first. */
     readonly ids: readonly string[]
   }
-  /** RFC 3339, by the database's clock, possibly still to come; null for a version that lives. */
+  /** `dying`: it is declared dead, and lives until that takes effect. */
+  readonly life: 'alive' | 'dying' | 'dead'
+  /**
+   * RFC 3339, by the database's clock, possibly still to come. Null for a version that lives, and for one
+   * that was dead before a death that is still to come: its own time is kept in the audit only.
+   */
   readonly deadSince: string | null
 }
 
@@ -148,9 +153,15 @@ export function summarizeVersions(
       title: titles.get(version) ?? null,
       ...running,
       neededBy: { ...counts(needing), ids: needing.slice(0, neededByIdsMax).map(({ nodeId }) => nodeId) },
-      deadSince: version < death.below ? deadSince : null,
+      ...lifeOf(version, death, deadSince),
     }
   })
+}
+
+function lifeOf(version: Version, { below, inForce }: Death, at: string): Pick<VersionJson, 'life' | 'deadSince'> {
+  if (version >= below) return { life: 'alive', deadSince: null }
+  if (version >= inForce) return { life: 'dying', deadSince: at }
+  return { life: 'dead', deadSince: inForce === below ? at : null }
 }
 
 function counts(rows: readonly NodeRow[]): { readonly nodes: number; readonly clients: number } {
@@ -165,7 +176,7 @@ function versionColumns(now: number): readonly Column<VersionJson>[] {
     { title: 'NODES', cell: ({ nodes }) => nodes },
     { title: 'CLIENTS', cell: ({ clients }) => clients },
     { title: 'NEEDED BY', cell: ({ neededBy }) => neededByCell(neededBy) },
-    { title: 'DEAD', cell: ({ deadSince }) => (deadSince === null ? '' : deadCell(Date.parse(deadSince) - now)) },
+    { title: 'DEAD', cell: (version) => deadCell(version, now) },
     { title: 'DEAD SINCE', cell: ({ deadSince }) => deadSince ?? '-', isWide: true },
     { title: 'IDS', cell: ({ neededBy }) => neededBy.ids.join(', '), isWide: true },
   ]
@@ -178,6 +189,14 @@ function neededByCell({ nodes, clients, ids }: VersionJson['neededBy']): string 
   return `${who}: ${ids.slice(0, idsShownMax).join(', ')}${more}`
 }
 
-function deadCell(inMs: number): Cell {
-  return inMs > 0 ? { text: `in ${age(inMs)}`, style: 'yellow' } : { text: `for ${age(-inMs)}`, style: 'dim' }
+export function deadCell({ life, deadSince }: Pick<VersionJson, 'life' | 'deadSince'>, now: number): Cell {
+  const inMs = deadSince === null ? 0 : Date.parse(deadSince) - now
+  switch (life) {
+    case 'alive':
+      return ''
+    case 'dying':
+      return { text: inMs > 0 ? `in ${age(inMs)}` : 'due', style: 'yellow' }
+    case 'dead':
+      return { text: deadSince === null ? 'yes' : `for ${age(Math.max(0, -inMs))}`, style: 'dim' }
+  }
 }

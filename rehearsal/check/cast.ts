@@ -3,6 +3,7 @@ import type { MethodKind, NodeClass, Upgrade, Version } from 'theseus-actors'
 import { isAdmitted, type NodeFacts } from '../../core/model/nodeFilter.js'
 import { describeClass } from '../../core/model/nodeObject.js'
 import { isSO } from '../../core/model/simulation.js'
+import { classesCalled } from '../../core/model/uses.js'
 import type { ClassUpgrade } from '../../core/upgrade/upgrade.js'
 
 /** One node, with the classes of its service. */
@@ -84,7 +85,7 @@ export function castOf(upgrades: readonly Upgrade[], more: readonly NodeClass[] 
   for (const definition of [...more, ...upgrades.flatMap(({ unaffected }) => unaffected)]) add(definition)
   // Classes that are called, where they are there as classes: those of other systems are not.
   for (const definition of [...firsts.values()])
-    for (const called of calledBy(definition)) if (!made.has(called.className)) add(called)
+    for (const called of classesCalled(definition)) if (!made.has(called.className)) add(called)
   const only = upgrades.flatMap(({ classUpgrades }) => classUpgrades.flatMap((each) => each.only?.nodes ?? []))
   const entries = [...firsts].flatMap(([service, definition]) => {
     const id = firsts.size === 1 ? 'n1' : `${service}1`
@@ -100,11 +101,6 @@ function isRestricted(definition: NodeClass, upgrades: readonly Upgrade[]): bool
   return upgrades.some(({ classUpgrades }) =>
     classUpgrades.some(({ oldClass, only }) => only?.nodes !== undefined && describeClass(oldClass).service === service),
   )
-}
-
-function calledBy({ calls = [] }: NodeClass): readonly NodeClass[] {
-  const listed = typeof calls === 'function' ? calls() : calls
-  return listed.filter((target): target is NodeClass => typeof target === 'function')
 }
 
 /**

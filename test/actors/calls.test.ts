@@ -1,6 +1,6 @@
 /** Calls between callers and nodes: deadlines, retries of what was not executed, bounds (DESIGN §4, C4). */
 import test, { type ExecutionContext } from 'ava'
-import { command, NodeObject, query, schedule } from '../../index.js'
+import { type CallOptions, command, NodeObject, query, schedule } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, type Settings, TestSystem } from '../support/testSystem.js'
 import { gates, NotesV1, NotesV2, toV2 } from './notesClasses.js'
@@ -120,6 +120,23 @@ test('a query whose answer is lost is asked again, a command’s answer is not',
   t.is(await codeOf(s.ref(150).do('x')), 'timeout.deadline')
   lost = 0
   t.deepEqual(await s.patient.done(), ['x'])
+})
+
+test('a slow query that is sent again and again is carried out once, and occupies its node once', async (t) => {
+  const s = await start(t, { queryResendMs: 30 })
+  let lets = true
+  const sent = dropCalls(s.system, () => !lets)
+  const slow = s.patient.look(s.name)
+  await until(() => sent.calls >= 4, 'copies are sent')
+  lets = false
+  const waiting = sent.calls
+  await until(() => sent.calls > waiting, 'the copies before have come')
+  t.is(s.gate.waiting, 1)
+  s.gate.open()
+  t.deepEqual(await slow, [])
+  lets = true
+  t.is(await s.patient.do('next'), 1)
+  t.is(s.gate.waiting, 1, 'no copy has begun, before the answer or after it')
 })
 
 // C4. Of a query that was sent again, every copy counts.
@@ -263,4 +280,95 @@ test('a node that could not be started leaves nothing behind that takes its call
   await t.throwsAsync(s.host.running.node(Shy, 'shy'), { message: /not today/ })
   const call = s.system.desk.ref(Desk, 'shy', { version: 0, deadline: 2_400 })
   t.is(await codeOf(call.do('x')), 'unavailable.no-responders')
+})
+
+/** Two of them can wait for each other. */
+class Pair extends NodeObject<{ done: string[] }> {
+  static override readonly className: string = 'Pair.v1'
+  static override initial() {
+    return { done: [] as string[] }
+  }
+
+  @command async meet(others: readonly string[], name: string, deadline?: number): Promise<string> {
+    await gates.get(name)?.pass()
+    const [other, ...rest] = others
+    if (other === undefined) return this.nodeId
+    const options: CallOptions = deadline === undefined ? {} : { deadline }
+    return await this.ref(Pair, other, options).meet(rest, '')
+  }
+
+  @command async meetAll(others: readonly string[], name: string): Promise<string[]> {
+    await gates.get(name)?.pass()
+    return await Promise.all(others.map((other) => codeOf(this.ref(Pair, other).meet([], ''))))
+  }
+
+  @command async tell(other: string, name: string): Promise<void> {
+    this.sender(Pair, other, { deadline: 1 }).meet([], name)
+  }
+}
+
+async function pairs(t: ExecutionContext) {
+  const system = await TestSystem.start(t, { callDeadlineMs: 60_000 })
+  const hosts = [await system.host('h1'), await system.host('h2')] as const
+  const held = gate()
+  gates.set(system.name, held)
+  t.teardown(() => held.open())
+  for (const [i, id] of ['a', 'b', 'c'].entries()) await hosts[i % 2]!.node(Pair, id)
+  const ref = (id: string, deadline = 60_000) => system.desk.ref(Pair, id, { version: 0, deadline })
+  return { system, held, name: system.name, ref, now: () => system.clock.monotonicMs() }
+}
+
+test('two nodes that wait for each other are told of it soon: one call fails, and the other one is answered', async (t) => {
+  const s = await pairs(t)
+  const ends = [s.ref('a').meet(['b'], s.name), s.ref('b').meet(['a'], s.name)]
+  await until(() => s.held.waiting === 2, 'both run')
+  const began = s.now()
+  s.held.open()
+  const [first, second] = await Promise.allSettled(ends)
+  t.is(first!.status === 'fulfilled' && first!.value, 'b', 'its node has the lesser id: it has refused the call of the other')
+  const fault = (second as PromiseRejectedResult).reason
+  t.is(fault.code, 'protocol.call-cycle')
+  t.regex(fault.message, /nodes a and b wait for each other: a is busy with meet, which has called meet of b/)
+  t.deepEqual(fault.details, { nodes: ['a', 'b'] })
+  t.true(s.now() - began < 2_000, `${s.now() - began} ms`)
+  t.is(await s.ref('b').meet(['a'], ''), 'a', 'nobody is busy any more')
+})
+
+test('three nodes in a ring are told of it, and a node that waits for several at once', async (t) => {
+  const s = await pairs(t)
+  const began = s.now()
+  const ring = [s.ref('a').meet(['b', 'c'], s.name), s.ref('c').meet(['a'], s.name)]
+  await until(() => s.held.waiting === 2, 'both run')
+  s.held.open()
+  const codes = await Promise.all(ring.map((call) => codeOf(call)))
+  t.true(codes.includes('protocol.call-cycle'), codes.join(', '))
+  t.true(s.now() - began < 5_000, `${s.now() - began} ms`)
+})
+
+test('a call that waits for a busy node is in no cycle, however long that takes', async (t) => {
+  const s = await pairs(t)
+  const busy = s.ref('b').meet([], s.name)
+  await until(() => s.held.waiting === 1, 'b is busy')
+  const waits = [s.ref('a').meet(['b'], ''), s.ref('c').meet(['a'], '')]
+  const all = s.ref('a').meetAll(['b'], '')
+  await s.system.clock.passes(3_000)
+  s.held.open()
+  t.deepEqual(await Promise.all([busy, ...waits, all]), ['b', 'b', 'a', ['answered "b"']])
+})
+
+test('a call has the deadline that its reference says, and never a later one than the call it is made for', async (t) => {
+  const s = await pairs(t)
+  const busy = s.ref('b').meet([], s.name)
+  await until(() => s.held.waiting === 1, 'b is busy')
+  let began = s.now()
+  t.is(await codeOf(s.ref('a').meet(['b'], '', 300)), 'application.error')
+  t.true(s.now() - began >= 300 && s.now() - began < 3_000, `${s.now() - began} ms`)
+  began = s.now()
+  t.regex(await codeOf(s.ref('a', 400).meet(['b'], '', 60_000)), /^(timeout\.deadline|application\.error)$/)
+  t.true(s.now() - began < 3_000, 'the outer call had no longer')
+  await s.ref('a').tell('b', '')
+  s.held.open()
+  t.is(await busy, 'b')
+  t.is(await codeOf(s.ref('a').meet(['b'], '', -1)), 'application.error', 'no duration')
+  t.is(await s.ref('a').meet(['b'], ''), 'b')
 })

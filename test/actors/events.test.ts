@@ -16,6 +16,7 @@ import {
   query,
   schedule,
   upgradeClass,
+  uses,
 } from '../../index.js'
 import { until } from '../support/eventually.js'
 import { codeOf, gate, TestSystem } from '../support/testSystem.js'
@@ -282,7 +283,8 @@ test('an upgrade that changes a type and leaves behind who calls it is refused; 
     static override readonly className: string = 'Reader.v1'
     static override readonly calls = () => [LedgerV1]
     @query async read(): Promise<string[]> {
-      return await this.ref(LedgerV1, 'l1').lines()
+      const ledger = this.ref(LedgerV1, 'l1')
+      return await ledger.lines()
     }
   }
   const { system, here } = await open(t)
@@ -294,6 +296,47 @@ test('an upgrade that changes a type and leaves behind who calls it is refused; 
   })
   await system.database.forget('r1')
   await t.notThrowsAsync(system.publish(counted()))
+})
+
+test('an upgrade leaves those behind who call only what it does not change, and nobody may call more than it says', async (t) => {
+  class CarefulV1 extends NodeObject {
+    static override readonly className: string = 'Careful.v1'
+    static override readonly calls = { ledger: uses(LedgerV1, ['lines']) }
+    @query async read(): Promise<string[]> {
+      const ledger = this.ref(LedgerV1, 'l1')
+      return await ledger.lines()
+    }
+    @command async write(): Promise<void> {
+      const ledger = this.ref(LedgerV1, 'l1')
+      await ledger.enter('pen')
+    }
+    @command tell(): void {
+      const ledger = this.sender(LedgerV1, 'l1')
+      ledger.enter('pen')
+    }
+  }
+  class HastyV1 extends CarefulV1 {
+    static override readonly className = 'Hasty.v1'
+    @command async dash(): Promise<void> {
+      await this.ref(LedgerV1, 'l1').enter('pen')
+    }
+  }
+  const { system, here, call, shop, ledgers } = await open(t)
+  const careful = await here.node(CarefulV1, 'c1')
+  const why = 'calls Ledger.v1.enter without saying so: add \'enter\' to uses(LedgerV1, [ … ]) in "calls" of its class'
+  await t.throwsAsync(here.node(HastyV1, 'c2'), { code: 'config.invalid', message: `Hasty.v1 ${why}` })
+  for (const method of ['write', 'tell'])
+    await t.throwsAsync(call('c1', method, []), { code: 'application.error', message: `Careful.v1 ${why}` })
+  await until(async () => (await system.database.nodes()).some(({ nodeId }) => nodeId === 'c1'), 'it is registered')
+  const door = doors()
+  await system.publish(counted(door.when))
+  door.shop.open()
+  door.ledger.open()
+  await Promise.all([careful, shop, ...ledgers].map((node) => node.reached(1)))
+  t.is(careful.className, 'Careful.v1')
+  await call('s1', 'sellMany', ['pen', 2], 1)
+  await until(async () => ((await call('c1', 'read', [], 1, 'query')) as string[]).length > 0, 'it reads the new ledger')
+  t.deepEqual(await call('c1', 'read', [], 1, 'query'), ['2 pen'])
 })
 
 test('an eager upgrade without SOs drops events of the other version', async (t) => {

@@ -12,6 +12,7 @@ import { HostFence } from '../../actors/registration/hostFence.js'
 import { Backlog } from '../../actors/serving/backlog.js'
 import type { IncomingCall } from '../../actors/serving/incomingCall.js'
 import { type RoutedNode, route, type SubjectPurpose, timerCall } from '../../actors/serving/router.js'
+import { UnansweredCalls } from '../../actors/serving/unansweredCalls.js'
 import { WatchedCall } from '../../actors/serving/watchedCall.js'
 import { Fault } from '../../core/base/fault.js'
 import type { HostEvent } from '../../core/inspection/hostEvents.js'
@@ -45,6 +46,7 @@ function open(change: Partial<HostSettings> = {}) {
   const clock = new ManualClock()
   const events: HostEvent[] = []
   const answers: FaultEnvelope[] = []
+  const subjects: string[] = []
   const observe = (event: HostEvent) => void events.push(event)
   const settings = {
     ...defaultSettings,
@@ -59,7 +61,10 @@ function open(change: Partial<HostSettings> = {}) {
   const transport = {
     payloadBytesMax: 10_000,
     flush: () => flush.pass(),
-    publish: (_: string, payload: Uint8Array) => void answers.push(...(decode(payload) as FaultEnvelope[])),
+    publish: (subject: string, payload: Uint8Array) => {
+      subjects.push(subject)
+      answers.push(...(decode(payload) as FaultEnvelope[]))
+    },
   } as unknown as Transport
   const fence = new HostFence(clock, settings, observe, transport)
   const database = gate()
@@ -67,6 +72,7 @@ function open(change: Partial<HostSettings> = {}) {
   const contacts = new Contacts(clock, settings)
   const told: string[] = []
   const taken: IncomingCall[] = []
+  const unanswered = new UnansweredCalls<IncomingCall>()
   const node = {
     id: 'n1',
     service: 'notes',
@@ -92,6 +98,8 @@ function open(change: Partial<HostSettings> = {}) {
     },
     monotonicMs: () => clock.monotonicMs(),
     knows: (version: number) => version <= node.newest,
+    firstCopyOf: (copy: CallEnvelope) => unanswered.find(copy),
+    noteUnanswered: (call: IncomingCall) => void call.becomeFindable(unanswered),
     isRepeated: (call: IncomingCall) => call.envelope.method === node.repeated,
     accept(call: IncomingCall) {
       if (node.acceptThrows !== undefined) throw node.acceptThrows
@@ -121,6 +129,12 @@ function open(change: Partial<HostSettings> = {}) {
       route(receiver, message, carries)
     },
     told: () => told.splice(0),
+    unanswered,
+    /** Where they went. */
+    replySubjects: () => {
+      clock.endTurn()
+      return subjects.splice(0)
+    },
     answers() {
       clock.endTurn()
       return answers.splice(0).map(({ seq, fault }) => `${seq} ${fault.code}`)
@@ -292,24 +306,23 @@ test('a message for which there is no room is refused, and does not wait for a h
 test('what waits never weighs more than there is room for, whatever a message holds', (t) => {
   const waitingBytesMax = 1_000_000
   const s = open({ waitingBytesMax })
-  const many = { args: [new Array(5_000).fill(0)] }
-  s.arrives(many)
+  let seq = 0
+  const many = () => ({ seq: ++seq, args: [new Array(5_000).fill(0)] })
+  s.arrives(many())
   t.true(s.backlog.bytes > waitingBytesMax / 2, 'by its values, not by its bytes')
-  s.arrives(many)
+  s.arrives(many())
   t.deepEqual(s.told(), ['takes get', 'says that it can’t be read'])
   // Calls without arguments take room too.
-  const one = encodeCall(envelopeOf({}))
-  for (let i = 0; i < 50; i++)
-    route(
-      s.receiver,
-      { subject: 'n1', payload: Buffer.concat(new Array(20).fill(one)), replyTo: inbox, noResponders: false },
-      'calls',
-    )
+  const one = () => encodeCall(envelopeOf({ seq: ++seq }))
+  for (let i = 0; i < 50; i++) {
+    const payload = Buffer.concat(Array.from({ length: 20 }, one))
+    route(s.receiver, { subject: 'n1', payload, replyTo: inbox, noResponders: false }, 'calls')
+  }
   t.true(s.backlog.bytes <= waitingBytesMax, `${s.backlog.bytes} bytes`)
   t.true(s.taken.length < 1_000)
   t.deepEqual(s.told().at(-1), 'says that it can’t be read')
   for (const call of s.taken.splice(0)) call.take()
-  s.arrives(many)
+  s.arrives(many())
   t.deepEqual(s.told(), ['takes get'])
 })
 
@@ -318,8 +331,8 @@ test('calls that come in one message share its weight', (t) => {
   s.arrives({ args: ['x'.repeat(500)] })
   const alone = s.backlog.bytes
   s.taken[0]!.take()
-  const one = encodeCall(envelopeOf({ args: ['x'.repeat(500)] }))
-  const payload = Buffer.concat([one, one, one])
+  const one = (seq: number) => encodeCall(envelopeOf({ seq, args: ['x'.repeat(500)] }))
+  const payload = Buffer.concat([2, 3, 4].map(one))
   route(s.receiver, { subject: 'n1', payload, replyTo: inbox, noResponders: false }, 'calls')
   t.true(Math.abs(s.backlog.bytes - 3 * alone) < alone)
   for (const call of s.taken.slice(1)) call.take()
@@ -333,11 +346,63 @@ test('what waits has its bytes counted until its turn, also while its host asks 
   s.taken[0]!.take()
   t.is(s.backlog.bytes, 0)
   s.clock.stop(20_000)
-  s.arrives({ deadlineMs: 60_000 })
+  s.arrives({ seq: 2, deadlineMs: 60_000 })
   t.true(s.backlog.bytes > 0)
   s.database.open()
   await settled()
   t.true(s.backlog.bytes > 0)
   s.taken[1]!.take()
   t.is(s.backlog.bytes, 0)
+})
+
+const later = (number: number) => `_INBOX.desk.calls.${number}`
+const busy = () => new Fault('unavailable.upgrading', 'busy')
+
+test('a copy of a call that waits joins it, and is answered where it asks for that', (t) => {
+  const s = open()
+  s.arrives({ together: false })
+  s.arrives({ together: false, deadlineMs: 12_000 }, 'calls', later(2))
+  t.deepEqual(s.told(), ['takes get'])
+  t.is(s.taken.length, 1)
+  t.is(s.taken[0]!.deadline, s.clock.monotonicMs() + 12_000)
+  s.taken[0]!.refuse(new Fault('protocol.no-such-method', 'no'))
+  t.deepEqual(s.replySubjects(), [later(2)])
+  t.is(s.unanswered.size, 0)
+  s.arrives({ together: false }, 'calls', later(3))
+  t.is(s.taken.length, 2, 'it had its answer')
+})
+
+test('a refusal that says that a call was not executed goes to each of its copies, up to a bound', (t) => {
+  const s = open()
+  for (let i = 1; i <= 20; i++) s.arrives({ together: false }, 'calls', later(i))
+  t.is(s.taken.length, 1)
+  s.taken[0]!.refuse(busy())
+  t.deepEqual(
+    s.replySubjects(),
+    Array.from({ length: 17 }, (_, i) => later(i + 4)),
+  )
+})
+
+test('a call joins no other: not of another inbox, caller, incarnation, method or label, with other arguments, nor with a number of its own', (t) => {
+  const s = open()
+  s.arrives()
+  for (const other of [{ caller: 'till' }, { incarnation: 2 }, { method: 'put' }, { args: [1] }, { seq: 2 }, { seq: 2 ** 40 }])
+    s.arrives(other)
+  s.arrives({ seq: 2 ** 40, caller: 'till' })
+  s.arrives({ label: 1 })
+  s.arrives({}, 'calls', '_INBOX.desk.others.1')
+  s.arrives({}, 'calls', '_INBOX.desk2')
+  s.arrives({ kind: kinds.send })
+  t.is(s.told().length, 12)
+})
+
+test('a call with arguments that can’t travel is refused alone', (t) => {
+  const s = open()
+  const bad = encodeCall(envelopeOf({ seq: 2, args: [2 ** 40] }))
+  const at = Buffer.from(bad).indexOf(Buffer.from('cb4270000000000000', 'hex'))
+  Buffer.from(bad.buffer, bad.byteOffset).write('cf0100000000000000', at, 'hex')
+  const payload = Buffer.concat([encodeCall(envelopeOf()), bad, encodeCall(envelopeOf({ seq: 3, method: 'put' }))])
+  route(s.receiver, { subject: 'n1', payload, replyTo: inbox, noResponders: false }, 'calls')
+  t.deepEqual(s.told(), ['takes get', 'takes put'])
+  t.deepEqual(s.answers(), ['2 protocol.bad-arguments'])
 })

@@ -176,7 +176,7 @@ test('a method, a path and the nesting of arguments may be as long and as deep a
   t.notThrows(() => decode(ofCall({ path: Array(pathCallsMax).fill('a/1/1') })))
   refusal(t, ofCall({ path: Array(pathCallsMax + 1).fill('a/1/1') }), 'a path too long')
   t.notThrows(() => decode(ofCall({ args: nested(nestingMax) as unknown[] })))
-  refusal(t, ofCall({ args: nested(nestingMax + 1) as unknown[] }), 'arguments too deep')
+  t.is(refusal(t, ofCall({ args: nested(nestingMax + 1) as unknown[] }), 'arguments too deep').code, 'protocol.bad-arguments')
   t.is(decode(ofCall({ deadlineMs: deadlineMsMax + 1 }))[0]!.kind === kinds.call && deadlineMsMax, deadlineMsMax)
   readsAsEver(t)
 })
@@ -202,6 +202,55 @@ test('a header that promises more than the message holds is refused before anyth
   const bombs = Buffer.from(`dd0000fff0${'dc8000'.repeat(20_000)}`, 'hex')
   refusal(t, new Uint8Array(bombs), 'lists of lists of lists')
   readsAsEver(t)
+})
+
+// --- Readable, but not to be carried out
+
+/** Arguments that are MessagePack as any other, and no plain data. */
+const odd: Record<string, string> = {
+  'an integer beyond 2⁵³': '91 cf 0020000000000001',
+  'a key __proto__': '91 81 a9 5f5f70726f746f5f5f 01',
+  'more levels than data may have': `${'91'.repeat(nestingMax)} 91 01`,
+  'more nanoseconds than a second has': '91 d7 ff ee6b280000000000',
+  'an instant beyond those of JavaScript': '91 c70c ff 00000000 7fffffffffffffff',
+}
+
+for (const [what, hex] of Object.entries(odd)) {
+  test(`${what} in the arguments of a call refuses that call, and leaves the others of its message alone`, (t) => {
+    const good = callWith('91 01')
+    const read = decode(new Uint8Array(Buffer.concat([good, callWith(hex), good])))
+    t.deepEqual(
+      read.map((envelope) => 'refusal' in envelope && envelope.refusal?.code),
+      [false, 'protocol.bad-arguments', false],
+    )
+    t.deepEqual(read[1], { ...call, origin: null, args: [], refusal: refusal(t, callWith(hex)) })
+    t.deepEqual([read[0], read[2]], [...decode(good), ...decode(good)])
+  })
+
+  test(`${what} in a result ends its call alone`, (t) => {
+    const good = '99 01 04 00 01 01 a2 7031 a1 43 00 00'
+    const [first, second, third] = decode(
+      bytesOf(`${good} 99 01 04 00 02 ${hex.replace(/^91/, '91')} a2 7031 a1 43 00 00 ${good}`),
+    )
+    t.deepEqual(first, third)
+    t.is(first!.kind, kinds.reply)
+    t.true(second!.kind === kinds.fault && second!.seq === 2 && second!.fault.code === 'protocol.bad-arguments')
+  })
+}
+
+test('an instant is the millisecond that has begun, before 1970 as after it', (t) => {
+  const read = (hex: string) => {
+    const [only] = decode(callWith(`91 ${hex}`))
+    return only!.kind === kinds.call ? (only!.args[0] as Date).getTime() : undefined
+  }
+  const last = '3b9ac9ff'
+  t.is(read(`c70c ff ${last} 0000000000000000`), 999)
+  t.is(read(`c70c ff ${last} ffffffffffffffff`), -1)
+  t.is(read('c70c ff 00000001 ffffffffffffffff'), -1000)
+  t.is(read('c70c ff 00000000 ffffffffffffffff'), -1000)
+  t.is(read('d7 ff ee6b27fc 00000000'), 999)
+  t.is(read('d7 ff 00000007 ffffffff'), 17_179_869_183_000)
+  t.is(read('d6 ff ffffffff'), 4_294_967_295_000)
 })
 
 // --- More than MessagePack

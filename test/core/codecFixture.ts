@@ -22,12 +22,18 @@ export function callWith(args: string): Uint8Array {
   return new Uint8Array(Buffer.concat([beforeArgs, bytesOf(args), afterArgs]))
 }
 
-/** The fault that bytes are refused with; nothing else may be thrown. */
+/** The fault that bytes are refused with, as a message or as its one envelope; nothing else may be thrown. */
 export function refusal(t: ExecutionContext, bytes: Uint8Array, what = Buffer.from(bytes).toString('hex')): Fault {
-  const thrown = t.throws(() => decode(bytes), { any: true }, `${what} is accepted`)
+  const thrown = t.throws(() => whole(bytes), { any: true }, `${what} is accepted`)
   t.true(isFault(thrown), `${what}: throws ${thrown}`)
   t.is((thrown as Fault).kind, 'protocol', what)
   return thrown as Fault
+}
+
+function whole(bytes: Uint8Array): void {
+  const [first] = decode(bytes)
+  if (first !== undefined && 'refusal' in first) throw first.refusal
+  if (first !== undefined && 'fault' in first && first.fault.code === 'protocol.bad-arguments') throw first.fault
 }
 
 export const everArgs = [

@@ -59,6 +59,8 @@ test('data may be nested as deep as anywhere, and no deeper', (t) => {
   for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ inner })]) {
     t.deepEqual(copied(nested(nestingMax, wrap), 'it'), nested(nestingMax, wrap))
     t.throws(() => copied(nested(nestingMax + 1, wrap), 'it'), { message: /nested deeper/ })
+    const instant = (inner: unknown) => wrap(inner === 1 ? new Date(0) : inner)
+    t.deepEqual(copied(nested(nestingMax, instant), 'it'), nested(nestingMax, instant))
   }
 })
 

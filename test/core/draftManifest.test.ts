@@ -85,6 +85,7 @@ test('a manifest says of an upgrade what hosts need to know before they have its
         oldUses: [],
         newUses: ['Server.v1', 'opened/1'],
         inverse: false,
+        delegated: { 'Box.v1': ['get'], 'Box.v2': ['get'] },
       },
     ],
     tables,

@@ -208,7 +208,7 @@ test('an object asks its surroundings for everything, and gives on what it was g
       this.publish(opened, 'u')
       this.after(5, 'all', 1, 2)
       const asked = [this.nodeId, this.signal, this.now(), this.random(), this.collection('pages')]
-      return [...asked, this.ref(Base, 'n2'), this.sender(Base)]
+      return [...asked, this.ref(Base, 'n2', { deadline: 5 }), this.sender(Base)]
     }
     lifecycle(): unknown[] {
       return [this.start(), this.stop(), this.selfCheck(), this.checkRecord('c', 'k', 1)]
@@ -228,7 +228,8 @@ test('an object asks its surroundings for everything, and gives on what it was g
     now: () => 7,
     random: () => 0.5,
   } as never
-  t.deepEqual(object.all(), ['n1', signal, 7, 0.5, { collection: 'pages' }, { ref: [Base, 'n2'] }, { sender: [Base, undefined] }])
+  const refs = [{ ref: [Base, 'n2', { deadline: 5 }] }, { sender: [Base, undefined, undefined] }]
+  t.deepEqual(object.all(), ['n1', signal, 7, 0.5, { collection: 'pages' }, ...refs])
   t.deepEqual(told, [
     [opened, ['u']],
     [5, 'all', [1, 2]],

@@ -70,6 +70,10 @@ test('data are nested 64 deep, and what is deeper is refused where it begins to 
   ] as const) {
     t.notThrows(() => checkPlain(nest(64, 1), 'args'))
     t.notThrows(() => snapshotOf(nest(64, 1), undefined, 'args'))
+    for (const inmost of [new Date(0), new Uint8Array(1)]) {
+      t.notThrows(() => checkPlain(nest(64, inmost), 'args'))
+      t.notThrows(() => snapshotOf(nest(64, inmost), undefined, 'args'))
+    }
     const message = `args${step.repeat(64)} is nested deeper than 64: ${advice}`
     t.throws(() => checkPlain(nest(65, 1), 'args'), { message })
     t.throws(() => snapshotOf(nest(65, 1), undefined, 'args'), { message })

@@ -1,9 +1,12 @@
 /** docs/protocol.md and the code say the same. */
+import 'reflect-metadata'
 import { createPublicKey, verify } from 'node:crypto'
 import test from 'ava'
 import { defaultSettings } from '../../actors/base/settings.js'
-import { chunksAtOnce, chunksWaitingMax, UpgradeServer } from '../../actors/server/upgradeServer.js'
-import { faultCodes, isFault } from '../../core/base/fault.js'
+import { chunksAtOnce, chunksWaitingMax, deathRoundMs, UpgradeServer } from '../../actors/server/upgradeServer.js'
+import { eventsMax } from '../../actors/serving/recentEvents.js'
+import { copiesToldMax } from '../../actors/serving/waitingCall.js'
+import { faultCodes } from '../../core/base/fault.js'
 import { nameLengthMax, versionMax } from '../../core/base/ids.js'
 import { VerifiedHistory } from '../../core/control/verifiedHistory.js'
 import { inspectionLeaseMsMax } from '../../core/inspection/inspection.js'
@@ -16,7 +19,7 @@ import {
   type Manifest,
   manifestBytesMax,
 } from '../../core/upgrade/manifest.js'
-import { decode, encodeCall } from '../../core/wire/codec.js'
+import { decode, encodeCall, valuesPerEnvelope } from '../../core/wire/codec.js'
 import {
   type CallEnvelope,
   deadlineMsMax,
@@ -27,7 +30,7 @@ import {
   originFormat,
   pathCallsMax,
 } from '../../core/wire/envelope.js'
-import { messageValuesMax } from '../../core/wire/messagePack.js'
+import { messageValuesMax, sentLevelsMax } from '../../core/wire/messagePack.js'
 import { nestingMax } from '../../core/wire/plain.js'
 import { serverQueue, serviceQueue, subjectsOf } from '../../core/wire/subjects.js'
 import { MemoryBroker, memoryDatabase, memoryTransport } from '../../transports/memory/index.js'
@@ -36,6 +39,7 @@ import { nkeySignatures } from '../../transports/nkeys/nkeys.js'
 import { seededRandom } from '../../transports/seededRandom.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { bytesOf, decoded, encoded, page, section, table, vectors } from '../support/protocolPage.js'
+import { refusal } from './codecFixture.js'
 
 for (const heading of ['One call, whole', 'Test vectors']) {
   for (const { title, envelopes, bytes } of vectors(heading)) {
@@ -58,9 +62,7 @@ for (const { title, envelopes, bytes } of vectors('Also accepted')) {
 
 for (const [what = '', bytes, code] of table('Refused', 'what')) {
   test(`${what} is refused as the page says`, (t) => {
-    const fault = t.throws(() => decode(bytesOf(bytes!.replaceAll('`', ''))))
-    t.true(isFault(fault))
-    t.is(`\`${(fault as { code?: string }).code}\``, code!)
+    t.is(`\`${refusal(t, bytesOf(bytes!.replaceAll('`', ''))).code}\``, code!)
   })
 }
 
@@ -156,7 +158,8 @@ test('the page’s limits are the code’s', (t) => {
     version: versionMax,
     'name, class name': nameLengthMax,
     method: methodBytesMax,
-    'nesting of arguments and results': nestingMax,
+    'levels of lists and records in a message that is sent, its envelope the first': sentLevelsMax,
+    'nesting of arguments and results that are read': nestingMax,
     path: pathCallsMax,
     'values in a message: items of lists and fields of records': messageValuesMax,
     'bytes of calls that wait at one host, unless configured': defaultSettings.waitingBytesMax,
@@ -191,6 +194,14 @@ test('the page’s limits are the code’s', (t) => {
       `is ${defaultSettings.retryPauseMs} ms, doubling to ${defaultSettings.retryPauseMsMax} ms; .* after ${defaultSettings.queryResendMs} ms`,
     ),
   )
+  t.true(prose('Deadlines').includes(`\`unavailable.fetching\`): ${defaultSettings.heldAnswerMs} ms before`))
+  t.true(prose('Ids').includes(`of the newest ${copiesToldMax + 1}.`))
+  t.true(prose('Subjects').includes(`Hosts keep ${eventsMax}.`))
+  t.is(deathRoundMs, 10_000)
+  t.true(prose('Versions').includes(`every ten seconds`))
+  t.true(prose('Versions').includes(`after ${deadlineMsMax} ms, the longest deadline`))
+  t.true(prose('Messages, envelopes, MessagePack').includes(`at most ${sentLevelsMax} levels`))
+  t.true(prose('Limits').includes(`an envelope takes as much as ${valuesPerEnvelope} values`))
   const { chunkDeadlineMs, chunkResendMs, backoffMs, backoffMsMax, announcedWithinMs } = defaultSettings
   t.regex(
     prose('The upgrade server'),
@@ -264,8 +275,12 @@ test('the page’s fields of a manifest are those that the code asks for', (t) =
 test('the page’s fields of a class upgrade are those that the code asks for', (t) => {
   const [entry] = manifest.classUpgrades
   // Those of today's features are left out where they are not used.
-  const fields = names('Manifests', 'field', 1).filter((field) => field !== 'limit' && field !== 'rewind')
-  t.notThrows(() => decodeManifest(encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, limit: 'all' }] })))
+  const fields = names('Manifests', 'field', 1).filter((field) => !['limit', 'rewind', 'delegated'].includes(field))
+  t.notThrows(() =>
+    decodeManifest(
+      encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, limit: 'all', delegated: { 'Pages.v1': ['put'] } }] }),
+    ),
+  )
   t.deepEqual([...fields].sort(), Object.keys(entry!).sort())
   for (const field of fields) {
     const without = encodeManifest({ ...manifest, classUpgrades: [{ ...entry!, [field]: undefined }] })

@@ -14,6 +14,7 @@ import {
   query,
   type Upgrade,
   upgradeClass,
+  uses,
 } from '../../index.js'
 
 class PlainV1 extends NodeObject {
@@ -35,6 +36,21 @@ class GuardedV2 extends PlainV1 {
   static override readonly className = 'Plain.v2'
   static override readonly allow = 'web'
 }
+class CallingV2 extends PlainV2 {
+  static override readonly calls = [uses(PlainV1, ['one'])]
+}
+
+class HastyV2 extends PlainV1 {
+  static override readonly className = 'Plain.v2'
+  @query async two(): Promise<number> {
+    return await this.ref(PlainV1, 'p1', { deadline: 10 }).one()
+  }
+}
+
+class RecordV2 extends PlainV2 {
+  static override readonly calls = { plain: PlainV1 }
+}
+
 class ObservedV2 extends PlainV1 {
   static override readonly className = 'Plain.v2'
   protected override observe() {
@@ -92,6 +108,9 @@ for (const [what, upgrade] of Object.entries({
   'a class says who may call it': upgradeTo(GuardedV2),
   'a method says who may call it': upgradeTo(MarkedV2),
   'a class offers its memory to observers': upgradeTo(ObservedV2),
+  'a class names the methods that it calls': upgradeTo(CallingV2),
+  'a class lists its calls in a record': upgradeTo(RecordV2),
+  'a class gives its calls a deadline': upgradeTo(HastyV2 as never),
   'a simulation object reads its caller': upgradeTo(PlainV2, 'reads its caller'),
   'all nodes go at once': upgradeTo(PlainV2, undefined, atMost('all')),
   'a simulation object sets a timer': upgradeTo(PlainV2, 'sets a timer'),

@@ -107,6 +107,16 @@ test('a class that calls the new class is in the way, where the old one can’t 
   // Another class has replaced it since.
   t.is(obstacle(historyOf([pages], [caller], [entry('desks', 'Desk.v2', 'Desk.v3')]), 1), undefined)
   t.is(obstacle(historyOf([pages], [caller], 2), 1), undefined)
+  // It calls only what the old class does as well.
+  const some = { ...pages, delegated: { 'Pages.v2': ['get'] } }
+  const limited = (...methods: readonly string[]) => ({
+    ...caller,
+    newUses: ['Pages.v2', ...methods.map((method) => `Pages.v2:${method}/1`)],
+  })
+  t.is(obstacle(historyOf([some], [limited('get')]), 1), undefined)
+  t.is(obstacle(historyOf([some], [limited('get', 'put')]), 1), says)
+  t.is(obstacle(historyOf([some], [caller]), 1), says)
+  t.is(obstacle(historyOf([pages], [limited('get')]), 1), says)
 })
 
 test('a class that has another revision of an event than the old one is in the way', (t) => {

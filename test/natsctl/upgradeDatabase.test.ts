@@ -10,7 +10,7 @@ import { digestOf } from '../../core/base/digest.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import { encodeManifest, type Manifest, manifestFormat } from '../../core/upgrade/manifest.js'
 import { runtimeInterface } from '../../core/upgrade/runtimeInterface.js'
-import { neededByIdsMax, summarizeVersions } from '../../natsctl/commands/version.js'
+import { deadCell, neededByIdsMax, summarizeVersions } from '../../natsctl/commands/version.js'
 import { confirm } from '../../natsctl/output/confirm.js'
 import { systemClock } from '../../transports/systemClock.js'
 import { statusOf, upgradingNode } from '../contracts/databaseContract.js'
@@ -237,17 +237,18 @@ test('the versions are listed with who runs them, who still needs them, and whic
   await database.register(statusOf('desk-v1', { ...pin, version: 1 }), leaseMs)
   const { sinceMs } = await database.declareDead(1, 0)
 
+  const alive = { life: 'alive', deadSince: null }
   const running = (nodes: number, clients: number) => ({ nodes, clients })
   t.deepEqual(await json('version', 'ls'), [
     {
       ...{ version: 0, title: null, ...running(0, 0), neededBy: { ...running(0, 0), ids: [] } },
-      deadSince: new Date(sinceMs).toISOString(),
+      ...{ life: 'dead', deadSince: new Date(sinceMs).toISOString() },
     },
-    { version: 1, title: 'Step 1', ...running(0, 1), neededBy: { ...running(0, 1), ids: ['desk-v1'] }, deadSince: null },
-    { version: 2, title: 'Step 2', ...running(0, 0), neededBy: { ...running(1, 1), ids: ['desk-v1', 'p2'] }, deadSince: null },
+    { version: 1, title: 'Step 1', ...running(0, 1), neededBy: { ...running(0, 1), ids: ['desk-v1'] }, ...alive },
+    { version: 2, title: 'Step 2', ...running(0, 0), neededBy: { ...running(1, 1), ids: ['desk-v1', 'p2'] }, ...alive },
     {
       ...{ version: 3, title: 'Step 3', ...running(2, 0), neededBy: { ...running(2, 1), ids: ['desk-v1', 'p2', 'p1'] } },
-      deadSince: null,
+      ...alive,
     },
   ])
   const table = (await run('version', 'ls')).stdout.split('\n').map((line) => line.split(/ {2,}/))
@@ -260,11 +261,39 @@ test('the versions are listed with who runs them, who still needs them, and whic
   await database.forget('desk-v1')
   await database.declareDead(2, 3_600_000)
   t.regex((await run('version', 'ls')).stdout, /^1 .* in (59m\d+s|1h0m)$/m)
+  // It is dead already, whatever dies next.
+  t.regex((await run('version', 'ls')).stdout, /^0 .* yes$/m)
+  const [zero, one, two] = (await json('version', 'ls')) as { life: string; deadSince: string | null }[]
+  t.deepEqual([zero!.life, one!.life, two!.life], ['dead', 'dying', 'alive'])
+  t.is(zero!.deadSince, null)
+  t.true(Date.parse(one!.deadSince!) > sinceMs)
+})
+
+test('a death whose time has come is due until an upgrade server carries it out', (t) => {
+  const at = '2026-01-01T00:00:10.000Z'
+  const cellOf = (version: Parameters<typeof deadCell>[0]) => {
+    const cell = deadCell(version, Date.parse('2026-01-01T00:00:00.000Z'))
+    return typeof cell === 'object' && cell !== null ? cell.text : cell
+  }
+  t.is(cellOf({ life: 'dying', deadSince: at }), 'in 10s')
+  t.is(cellOf({ life: 'dying', deadSince: '2025-12-31T23:59:00.000Z' }), 'due')
+  t.is(cellOf({ life: 'dead', deadSince: at }), 'for 0s', 'another clock')
+  t.is(cellOf({ life: 'dead', deadSince: '2025-12-31T23:59:00.000Z' }), 'for 1m0s')
+  t.is(cellOf({ life: 'dead', deadSince: null }), 'yes')
+  t.is(cellOf({ life: 'alive', deadSince: null }), '')
 })
 
 test('a new system has version 0, which is alive', async (t) => {
   t.deepEqual(await t.context.json('version', 'ls'), [
-    { version: 0, title: null, nodes: 0, clients: 0, neededBy: { nodes: 0, clients: 0, ids: [] }, deadSince: null },
+    {
+      version: 0,
+      title: null,
+      nodes: 0,
+      clients: 0,
+      neededBy: { nodes: 0, clients: 0, ids: [] },
+      life: 'alive',
+      deadSince: null,
+    },
   ])
 })
 
