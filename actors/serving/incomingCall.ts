@@ -58,14 +58,14 @@ export class IncomingCall extends WaitingCall implements Turn, RunningCall {
     return this.stage !== 'returned' && this.entryInPaths === entry ? this : this.#inside?.find(entry)
   }
 
-  /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
-  get current(): RunningCall {
-    return this.#inside?.current ?? this
-  }
-
   /** With those of the calls that run inside it: all wait for one another. */
   get callsMade(): Set<CallMade> {
     return this.#rare?.outer?.callsMade ?? (this.#parts.callsMade ??= new Set())
+  }
+
+  /** For whom what is sent now is sent: the call inside this one whose code runs, or this one. */
+  get current(): RunningCall {
+    return this.#inside?.current ?? this
   }
 
   get sends(): (() => void)[] | undefined {

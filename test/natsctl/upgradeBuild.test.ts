@@ -81,6 +81,7 @@ test('an upgrade of a user’s project is checked, bundled and described', async
         oldUses: [],
         newUses: [],
         inverse: false,
+        delegated: { 'Pages.v2': ['get', 'put'] },
       },
     ],
     tables: {},
