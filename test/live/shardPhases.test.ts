@@ -1,8 +1,8 @@
 /**
  * A sharded service is upgraded again and again under load, and something breaks as soon as a node is in one
- * phase of its upgrade: a host is lost for good, killed, frozen for longer than its lease, or cut off from two
- * of three servers; or a server is killed. Nothing is lost, nothing is there twice, and all come to the new
- * version. `SHARD_PHASES=all` goes through every phase with every trouble.
+ * phase of its upgrade. A host is lost for good, killed, frozen for longer than its lease, or cut off from
+ * two or all of three servers; or a server is killed. Nothing is lost, nothing is there twice, and all come
+ * to the new version. `SHARD_PHASES=all` goes through every phase with every trouble.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

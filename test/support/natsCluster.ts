@@ -1,6 +1,6 @@
 /**
- * nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. Clients know
- * of those that they are given alone.
+ * nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. Clients
+ * know of those that they are given alone.
  */
 import { connect } from 'nats'
 import { until } from './eventually.js'

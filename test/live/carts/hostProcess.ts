@@ -17,7 +17,7 @@ export interface CartsOrder {
   readonly classes: 'carts' | 'generations'
 }
 
-/** What befalls this process as soon as one of its nodes is in that phase, on the way to that version. */
+/** This process ends, stands still or waits as soon as one of its nodes is in that phase, on that way. */
 export interface Trap {
   readonly phase: string
   readonly target: number

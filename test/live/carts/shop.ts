@@ -1,4 +1,4 @@
-/** A sharded service as it is run: nats-servers with JetStream, Redis, host processes, and calls all the time. */
+/** A sharded service as it is run: servers with JetStream, Redis, host processes, and calls all the time. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -76,7 +76,7 @@ export class Shop {
     return (await answer).shards
   }
 
-  /** Resolves when the host has come to that phase of the upgrade with one of its nodes, and what was asked was done. */
+  /** Resolves when it is set, with a wait until it springs. */
   async trap(hostId: string, trap: Trap): Promise<() => Promise<void>> {
     const child = this.hosts.get(hostId)!
     const set = heard(child, 'set')
