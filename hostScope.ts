@@ -24,6 +24,7 @@ import { Clients } from './actors/host/clients.js'
 import { Host } from './actors/host/host.js'
 import { HostedShards } from './actors/host/hostedShards.js'
 import { NodeServices } from './actors/host/nodeServices.js'
+import { NodeSet } from './actors/host/nodeSet.js'
 import { Inspection } from './actors/inspection/inspection.js'
 import { InspectionClient } from './actors/inspection/inspectionClient.js'
 import { Neighbours } from './actors/neighbours/neighbours.js'
@@ -104,6 +105,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   ObjectFactory,
   Neighbours,
   NodeServices,
+  NodeSet,
   Clients,
   Operator,
   HostedShards,

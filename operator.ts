@@ -3,6 +3,7 @@
  * Together with the main entry it is all that `natsctl` uses. docs/reference.md says what each name is.
  */
 export type { Gather } from './actors/base/tokens.js'
+export { type MoveProgress, moveProgress } from './actors/operator/serviceMove.js'
 export { type ShardSeen, shardsOf } from './actors/operator/shardsSeen.js'
 export { copyShard } from './actors/shards/shardBackup.js'
 export type { ShardReplacement } from './actors/shards/shardReplacement.js'
@@ -17,7 +18,15 @@ export { notServing, type PhaseStage, phases, stageOf } from './core/base/phases
 export { quantileMs } from './core/base/timeBuckets.js'
 export { type AuditEntry, type AuditHead, auditPageMax, checkAudit, decodeAuditEntry } from './core/control/audit.js'
 export { type Uncovered, uncovered } from './core/control/auditCover.js'
-export { type Control, controlKey, isControl, type Placement } from './core/control/control.js'
+export {
+  type Control,
+  controlKey,
+  type Home,
+  type HomeOrder,
+  homeText,
+  isControl,
+  type Placement,
+} from './core/control/control.js'
 export { type Directive, decodeDirective, describeOrder, identityNamed, orderReason } from './core/control/directive.js'
 export { checkNeeds } from './core/control/neededLevel.js'
 export {

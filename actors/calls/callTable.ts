@@ -216,7 +216,7 @@ export class CallTable {
       open.deadlineMs = deadlineMsOf(call, now)
       open.origin = this.#origin
       const newGroup = call.asksServer === true ? this.#newServersGroup : this.#newGroup
-      const outgoing = this.outbox.write(this.outbox.destination(call.subject), writeOpenCall, open, newGroup)
+      const outgoing = this.outbox.write(this.outbox.destination(open.subject), writeOpenCall, open, newGroup)
       const group = outgoing.address as Group
       if (group.unanswered++ === 0) this.#groups.add(group)
       group.calls.push(open)
@@ -237,7 +237,7 @@ export class CallTable {
     const now = this.clock.monotonicMs()
     if (message.noResponders) {
       for (const open of callsOf(this.#groupOf(message))) {
-        this.#notExecuted(open, new Fault('unavailable.no-responders', `nobody listens on ${open.call.subject}`))
+        this.#notExecuted(open, new Fault('unavailable.no-responders', `nobody listens on ${open.subject}`))
       }
       return
     }
@@ -339,10 +339,12 @@ export class CallTable {
       return
     }
     open.resends = true
+    const isElsewhere = open.turn(fault)
     const { pace } = open.call
     const chanceMs = pace === undefined ? 0 : open.pauseMs * this.random.next()
-    this.wheel.set(open, Math.min(now + open.pauseMs + chanceMs, open.call.deadline))
-    open.pauseMs = Math.min(open.pauseMs * pauseGrowth(open.call.subject), pace?.pauseMsMax ?? this.settings.retryPauseMsMax)
+    this.wheel.set(open, isElsewhere ? now : Math.min(now + open.pauseMs + chanceMs, open.call.deadline))
+    if (!isElsewhere)
+      open.pauseMs = Math.min(open.pauseMs * pauseGrowth(open.call.subject), pace?.pauseMsMax ?? this.settings.retryPauseMsMax)
   }
 
   /** @internal Called by the wheel: the deadline has come, or the time to send again. */

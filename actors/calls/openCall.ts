@@ -3,7 +3,7 @@ import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import { type CallOrigin, kinds, type Replier, type ReplyEnvelope } from '../../core/wire/envelope.js'
 import type { CallToWrite } from '../../core/wire/envelopeWriter.js'
-import { isOfShard } from '../../core/wire/subjects.js'
+import { isOfShard, localSubjectOf } from '../../core/wire/subjects.js'
 import { WheelEntry } from '../timerWheel.js'
 import { type Caller, faultFor } from './caller.js'
 import type { Numbered } from './correlationTable.js'
@@ -27,6 +27,8 @@ export class OpenCall extends WheelEntry implements Numbered, CallToWrite {
   /** The message that carries the newest copy. */
   group: Group | undefined
   pauseMs: number
+  /** Where it goes next. */
+  subject: string
   /** Whether the wheel wakes it to be sent again, rather than to end. */
   resends = false
   lastFault: Fault | undefined
@@ -54,6 +56,7 @@ export class OpenCall extends WheelEntry implements Numbered, CallToWrite {
   ) {
     super()
     this.pauseMs = pauseMs
+    this.subject = call.subject
     this.packedArgs = call.packedArgs
   }
 
@@ -89,6 +92,17 @@ export class OpenCall extends WheelEntry implements Numbered, CallToWrite {
 
   get together(): boolean {
     return true
+  }
+
+  /**
+   * A node of a sharded service may live on a host still. Where nobody listens for its shard, or its owner
+   * says so, the call goes to that host next: true then, false where it has been there too.
+   */
+  turn({ code }: Fault): boolean {
+    if (code !== 'unavailable.no-responders' && code !== 'unavailable.moved') return false
+    const local = localSubjectOf(this.call.subject)
+    this.subject = local === undefined || this.subject === local ? this.call.subject : local
+    return this.subject === local
   }
 
   override due(): void {

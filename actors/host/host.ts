@@ -10,6 +10,8 @@ import { noTrustWarning } from '../../core/inspection/noTrustWarning.js'
 import { type GroupClasses, memberId } from '../../core/model/groupRecord.js'
 import { isNeighbourClass, type NeighbourClass } from '../../core/model/neighbour.js'
 import { describeClass, type NodeClass, type OneWay, type Remote } from '../../core/model/nodeObject.js'
+import { keys } from '../../core/model/nodeRecord.js'
+import type { StateStore } from '../../core/ports/stateStore.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
 import type { Trusts } from '../../core/trust/trustMark.js'
 import { decode } from '../../core/wire/codec.js'
@@ -41,7 +43,6 @@ interface OwnServices extends HostServices {
 
 @injectable()
 export class Host {
-  readonly #nodes: NodeSet
   #announcements: Subscription | undefined
   #cancelAsking: () => void = () => {}
   /** The newest version announced, while the moment to ask for it has not come. */
@@ -54,11 +55,11 @@ export class Host {
     @inject(NodeServices) private readonly services: OwnServices,
     @inject(Clients) private readonly clients: Clients,
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
+    @inject(NodeSet) private readonly set: NodeSet,
   ) {
     const { history, statusReporter } = services
-    this.#nodes = new NodeSet(services, nodes)
-    history.newer.on((version) => this.#nodes.learn(version))
-    history.ended.on(() => this.#nodes.versionsOver())
+    history.newer.on((version) => this.set.learn(version))
+    history.ended.on(() => this.set.versionsOver())
     // The question also gives back deaths, finality, and the history.
     statusReporter.probation.on(() => this.#ask())
   }
@@ -93,10 +94,10 @@ export class Host {
    */
   async node(definition: NodeClass, nodeId: string): Promise<NodeHandle> {
     if (this.#stopped) throw hostStoppedFault()
-    checkOfNoShard(definition)
-    if (this.#nodes.has(nodeId)) throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
+    checkOfNoShard(definition, this.services.store, nodeId)
+    if (this.set.has(nodeId)) throw new Fault('config.invalid', `node ${nodeId} runs on this host already`)
     this.services.fence.start(() => this.services.statusReporter.askAll())
-    return this.#nodes.starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
+    return this.set.starting.run(nodeId, (start) => this.#startNode(definition, nodeId, start))
   }
 
   /**
@@ -106,25 +107,25 @@ export class Host {
    */
   async group<C extends GroupClasses>(name: string, classes: C): Promise<GroupHandle<keyof C & string>> {
     if (this.#stopped) throw hostStoppedFault()
-    for (const definition of Object.values(classes)) checkOfNoShard(definition)
+    for (const definition of Object.values(classes)) checkOfNoShard(definition, this.services.store)
     const ids = Object.keys(classes).map((member) => memberId(name, member))
-    const running = ids.find((id) => this.#nodes.has(id))
+    const running = ids.find((id) => this.set.has(id))
     if (running !== undefined) throw new Fault('config.invalid', `node ${running} runs on this host already`)
     this.services.fence.start(() => this.services.statusReporter.askAll())
-    return this.#nodes.starting.run(ids, (start) => this.#startGroup(name, classes, start))
+    return this.set.starting.run(ids, (start) => this.#startGroup(name, classes, start))
   }
 
   async #startNode(definition: NodeClass, nodeId: string, start: NodeStart): Promise<NodeHandle> {
     await this.#checkListens([])
     const node = await startNode(this.services, definition, nodeId, start)
-    await this.#nodes.begin([node], () => this.#checkListens(node.subjects))
+    await this.set.begin([node], () => this.#checkListens(node.subjects))
     return this.#handle(node)
   }
 
   async #startGroup<C extends GroupClasses>(name: string, classes: C, start: NodeStart): Promise<GroupHandle<keyof C & string>> {
     await this.#checkListens([])
     const nodes = await startGroup(this.services, name, classes, start)
-    await this.#nodes.begin(nodes, () => this.#checkListens(nodes.flatMap(({ subjects }) => subjects)))
+    await this.set.begin(nodes, () => this.#checkListens(nodes.flatMap(({ subjects }) => subjects)))
     const stopped = () => {
       for (const { id } of nodes) this.nodes.delete(id)
     }
@@ -156,7 +157,7 @@ export class Host {
       trust: { ...trusts, refusal: history.refusal?.message ?? null },
       newestVersion: history.heard,
       openCalls: calls.openCalls,
-      starting: this.#nodes.starting.ids,
+      starting: this.set.starting.ids,
       nodes: [...this.nodes.onHost.values()].map((node) => node.status.snapshot),
     }
   }
@@ -200,16 +201,16 @@ export class Host {
   async #stop(budget: StopBudget): Promise<void> {
     const { inspection, journal, calls, outbox, statusReporter, observe, settings } = this.services
     this.#stopped = true
-    this.#nodes.stop()
+    this.set.stop()
     this.#cancelAsking()
     this.#cancelAnnounced()
     // Before anything is waited for: no node comes after those that are ended here.
-    const started = this.#nodes.starting.stop()
+    const started = this.set.starting.stop()
     await budget.forLeaving(Promise.resolve(this.#announcements?.drain()))
-    const nodes = [...this.nodes.all, ...this.#nodes.starting.nodes]
+    const nodes = [...this.nodes.all, ...this.set.starting.nodes]
     await budget.forLeaving(Promise.all([started, this.#leave(nodes, budget)]))
     if (budget.isLate) {
-      const busy = [...this.#nodes.starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
+      const busy = [...this.set.starting.ids, ...nodes.flatMap(({ id, mailbox }) => (mailbox.isIdle ? [] : id))]
       const message = `the host stops after ${settings.leaveMs} ms though it is still busy: ${busy.join(', ')}`
       observe({ type: 'warning', message, error: new Fault('upgrade.drain', 'running calls and starts did not end in time') })
     }
@@ -285,10 +286,12 @@ export class Host {
   }
 }
 
-/** Its nodes are those of the service's shards, wherever these are. */
-function checkOfNoShard(definition: NodeClass): void {
+/** Its nodes are those of the service's shards, wherever these are; but for one that has not moved there. */
+function checkOfNoShard(definition: NodeClass, store: StateStore, nodeId?: string): void {
   const { className, shards } = describeClass(definition)
   if (shards === null) return
+  const stays = nodeId === undefined ? [] : [keys.record(nodeId), keys.departure(nodeId)]
+  if (stays.some((key) => store.get(key) !== undefined)) return
   const advice = `use host.offer(${className}), and call the node: its first command makes it`
   throw new Fault('config.invalid', `${className} is of a sharded service, whose nodes are not started by hand: ${advice}`)
 }

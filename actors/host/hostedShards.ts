@@ -12,7 +12,10 @@ import { tokens } from '../base/tokens.js'
 import type { Node } from '../node/node.js'
 import { HostSession } from '../registration/hostSession.js'
 import { NodesOfHost } from '../registration/nodesOfHost.js'
+import type { LeavingServices } from './leaving.js'
+import { LocalMoves } from './localMoves.js'
 import { NodeServices } from './nodeServices.js'
+import { NodeSet } from './nodeSet.js'
 import { OfferedService } from './offeredService.js'
 import { Placements } from './placements.js'
 import { ShardHosts } from './shardHosts.js'
@@ -31,9 +34,10 @@ export interface ShardStatus {
   readonly awake: number
 }
 
-interface OfferingServices extends ShardHostServices {
-  readonly observe: HostObserver
-}
+type OfferingServices = Omit<ShardHostServices, 'orders'> &
+  LeavingServices & {
+    readonly observe: HostObserver
+  }
 
 /** However many hosts tell or ask, this one answers and looks once in so long. */
 const heardGapMs = 20
@@ -41,6 +45,7 @@ const heardGapMs = 20
 @injectable()
 export class HostedShards {
   readonly #offered = new Map<string, OfferedService>()
+  readonly #moves = new Map<string, LocalMoves>()
   /** Those that are being offered too. */
   readonly #names = new Set<string>()
   readonly #hosts: ShardHosts
@@ -55,6 +60,7 @@ export class HostedShards {
     @inject(tokens.shardLogs) private readonly logs: ShardLogs | undefined,
     @inject(HostSession) private readonly session: HostSession,
     @inject(NodesOfHost) private readonly nodes: NodesOfHost<Node>,
+    @inject(NodeSet) private readonly local: NodeSet,
   ) {
     this.#copying = new FewAtOnce(services.settings.shardCopiesMax)
     this.#hosts = new ShardHosts(services, session.now.id, (service) => this.#names.has(service))
@@ -120,13 +126,16 @@ export class HostedShards {
     // The next start of this host must know that this one is over.
     await this.session.begin()
     if (this.#isStopped) return
+    const services = { ...this.services, orders: this.#placements }
     const me = { owner: this.session.now.id, hasEnded: (owner: string) => this.session.hasEnded(owner) }
     const offered = new OfferedService(
-      ...([definition, capacity, this.services, this.nodes, logs, this.#hosts] as const),
+      ...([definition, capacity, services, this.nodes, logs, this.#hosts] as const),
       ...([this.#placements, me, this.#copying] as const),
       (asks) => this.#tell(asks),
     )
     this.#offered.set(service, offered)
+    const order = () => this.#placements.home(service)
+    this.#moves.set(service, new LocalMoves(definition, services, this.nodes, this.local, order))
     this.#hosts.listen()
     this.#placements.follow()
     offered.readiness.changed.on(() => this.#readinessChanged(offered))
@@ -151,6 +160,7 @@ export class HostedShards {
     this.#placements.stop()
     if (this.#offered.size === 0) return
     this.#tell()
+    await Promise.all([...this.#moves.values()].map((moves) => moves.stop(budget)))
     await Promise.all([...this.#offered.values()].map((offered) => offered.stop(budget)))
     this.#cancelRound()
     this.#hosts.tell([], { isLeaving: true })
@@ -167,6 +177,7 @@ export class HostedShards {
     const { clock, settings } = this.services
     this.#cancelRound = clock.after(settings.shardOfferMs, () => {
       for (const offered of this.#offered.values()) offered.round()
+      for (const moves of this.#moves.values()) moves.round()
       this.#tell()
       this.#roundLater()
     })

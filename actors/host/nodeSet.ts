@@ -1,17 +1,20 @@
 /** Nodes that run together, over one store: those of a host, or those of a shard. */
+import { inject, injectable } from 'tsyringe'
 import { Fault } from '../../core/base/fault.js'
 import type { Version } from '../../core/base/ids.js'
 import type { HostServices, Node } from '../node/node.js'
 import { StartingNodes } from '../node/startingNodes.js'
-import type { NodesOfHost } from '../registration/nodesOfHost.js'
+import { NodesOfHost } from '../registration/nodesOfHost.js'
+import { NodeServices } from './nodeServices.js'
 
+@injectable()
 export class NodeSet {
   readonly starting = new StartingNodes()
   #isStopped = false
 
   constructor(
-    readonly services: HostServices,
-    readonly running: NodesOfHost<Node>,
+    @inject(NodeServices) readonly services: HostServices,
+    @inject(NodesOfHost) readonly running: NodesOfHost<Node>,
   ) {
     services.statusReporter.losses.on(() => {
       for (const node of running.all) node.permit.tellAgain()

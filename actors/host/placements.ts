@@ -1,9 +1,9 @@
 /**
- * The shards that operators have placed at a host (`place` of core/control/control.ts), as the upgrade
- * database has them: read while this host offers a sharded service. While the database is away the last word
- * counts.
+ * The shards that operators have placed at a host, and where nodes are to live (`place` and `home` of
+ * core/control/control.ts), as the upgrade database has them. They are read while this host offers a sharded
+ * service. While the database is away the last word counts.
  */
-import { type ControlName, controlKey, type Placement } from '../../core/control/control.js'
+import { type ControlName, controlKey, type HomeOrder, type Placement } from '../../core/control/control.js'
 import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 
@@ -15,6 +15,7 @@ export interface PlacementsServices {
 
 export class Placements {
   #placements: ReadonlyMap<string, Placement> = new Map()
+  #homes: ReadonlyMap<string, HomeOrder> = new Map()
   #isFollowing = false
   #cancel: () => void = () => {}
 
@@ -37,10 +38,18 @@ export class Placements {
     return this.#placements.get(controlKey(name))
   }
 
+  /** Where the nodes of the service are to live; undefined: where they are. */
+  home(service: string): HomeOrder | undefined {
+    return this.#homes.get(service)
+  }
+
   async #read(): Promise<void> {
     const { clock, database, settings } = this.services
     try {
-      const placements = (await database.controls()).filter((control) => control.kind === 'place')
+      const controls = await database.controls()
+      const placements = controls.filter((control) => control.kind === 'place')
+      const homes = controls.filter((control) => control.kind === 'home')
+      this.#homes = new Map(homes.map((home) => [home.service, home]))
       this.#placements = new Map(placements.map((placement) => [controlKey(placement), placement]))
     } catch {
       // Asked again soon.

@@ -5,21 +5,25 @@
 import { Fault, toFault } from '../../core/base/fault.js'
 import { isName, type Version } from '../../core/base/ids.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
-import { checkRecord, keys } from '../../core/model/nodeRecord.js'
+import { keys } from '../../core/model/nodeRecord.js'
 import { shardOf } from '../../core/model/shard.js'
 import type { Message, Subscription } from '../../core/ports/transport.js'
-import { decode, encodeRefusal, unpack } from '../../core/wire/codec.js'
-import { kinds } from '../../core/wire/envelope.js'
-import { isInbox, subjectsOf } from '../../core/wire/subjects.js'
+import { subjectsOf } from '../../core/wire/subjects.js'
 import type { StopBudget } from '../base/stopBudget.js'
 import { sleep } from '../base/timeouts.js'
 import type { Node } from '../node/node.js'
 import { startNode } from '../node/nodeStart.js'
 import type { OwnedShard } from '../shards/ownedShard.js'
+import { type ArrivalPlace, Arrivals } from './arrivals.js'
 import { Births } from './births.js'
+import { mayFallAsleep } from './drowsiness.js'
 import { NodeSet } from './nodeSet.js'
+import { isMadeForOthers, refuse } from './refusals.js'
+import { Residents } from './residents.js'
 import type { ShardServices } from './shardServices.js'
+import { knowVersionsOf } from './shardVersions.js'
 import { type ShardOfSleepers, Sleepers } from './sleepers.js'
+import { WakeFailures } from './wakeFailures.js'
 
 export interface ShardSettings {
   /** A node without calls falls asleep after so long. */
@@ -40,9 +44,6 @@ interface Turning {
 
 /** Looks for nodes without calls, in the time after which they fall asleep. */
 const looksPerSleep = 4
-/** So long after a node could not be woken it is not tried again; and of so many nodes at most. */
-const failureMs = 500
-const failuresMax = 10_000
 
 export class Shard {
   readonly nodes: NodeSet
@@ -51,10 +52,11 @@ export class Shard {
   readonly #subject: string
   readonly #prefix: string
   readonly #births: Births
+  readonly #residents: Residents
+  readonly #arrivals: Arrivals
   readonly #turning = new Map<string, Turning>()
   readonly #calledMs = new Map<string, number>()
-  /** Nodes that could not be woken, for a while. */
-  readonly #failures = new Map<string, { readonly fault: Fault; readonly untilMs: number }>()
+  readonly #failures: WakeFailures
   #arrivedMessages = 0
   #subscription: Subscription | undefined
   #isLeaving = false
@@ -74,7 +76,10 @@ export class Shard {
     this.#subject = subjectsOf(services.settings.system).wholeShard(service, shard)
     this.#prefix = this.#subject.slice(0, -1)
     this.nodes = new NodeSet(services, services.running)
+    this.#failures = new WakeFailures(services.clock)
     this.#births = new Births(definition, services)
+    this.#residents = new Residents(owned.name, service, services)
+    this.#arrivals = new Arrivals(this.#place(), services)
     this.#sleepers = new Sleepers(this.#ofSleepers(), services)
     services.statusReporter.losses.on(() => this.#sleepers.tellAgain())
     owned.lost.on(() => this.#taken())
@@ -108,12 +113,14 @@ export class Shard {
   #listen(): void {
     if (this.#isLeaving || this.#isOver) return
     this.#subscription ??= this.services.transport.subscribe(this.#subject, (message) => this.#receive(message))
+    this.#arrivals.open()
   }
 
   /** H4. An owner without a lease is no responder. */
   #listenNot(): void {
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
+    this.#arrivals.close()
   }
 
   // --- Calls
@@ -141,13 +148,17 @@ export class Shard {
     const { message } = arrived
     if (!isName(nodeId) || shardOf(nodeId, this.#shards) !== this.shard)
       throw new Fault('protocol.bad-arguments', `node ${nodeId} is not of shard ${this.shard} of ${this.#service}`)
-    const failure = this.#failures.get(nodeId)
-    if (failure !== undefined && failure.untilMs > arrived.ms) throw failure.fault
+    this.#failures.check(nodeId)
     if (this.#isLeaving && !isMadeForOthers(message))
       throw new Fault('unavailable.stopped', `${this.owned.name} moves to another host`)
     const turning = this.#turning.get(nodeId)
-    if (turning === undefined && !this.#exists(nodeId) && this.#births.of(nodeId, message) === 'no')
-      throw this.#births.noSuchNode(nodeId)
+    if (turning === undefined && !this.#exists(nodeId)) {
+      if (this.#residents.hasLeft(nodeId)) {
+        this.#turnAway(nodeId, message)
+        return
+      }
+      if (this.#residents.areAllHere && this.#births.of(nodeId, message) === 'no') throw this.#births.noSuchNode(nodeId)
+    }
     if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
       throw new Fault('unavailable.overloaded', `${this.#arrivedMessages} messages wait for sleeping nodes already`)
     this.#arrivedMessages++
@@ -165,21 +176,8 @@ export class Shard {
   }
 
   #refuse(nodeId: string, message: Message, fault: Fault): void {
-    const { outbox, observe, history, transport } = this.services
-    const { replyTo, payload, subject } = message
     // H4. A successor may have had the message too: its caller must not make the call once more.
-    if (this.owned.lease.state !== 'held') return
-    if (replyTo === undefined || !isInbox(replyTo)) {
-      observe({ type: 'deadLetter', subject, fault })
-      return
-    }
-    const { className } = describeClass(this.definition)
-    const replier = { node: isName(nodeId) ? nodeId : 'unknown', className, version: history.newest }
-    try {
-      outbox.add(replyTo, encodeRefusal(payload, fault, replier, transport.payloadBytesMax))
-    } catch (error) {
-      observe({ type: 'warning', message: `${this.owned.name}: a reply could not be sent`, error })
-    }
+    if (this.owned.lease.state === 'held') refuse(nodeId, message, fault, this.definition, this.services)
   }
 
   // --- Waking and falling asleep
@@ -191,10 +189,12 @@ export class Shard {
     try {
       const { starting } = this.nodes
       const node = await starting.run(nodeId, async (start) => {
-        await start.unlessStopped(this.#knowVersionsOf(nodeId))
+        await start.unlessStopped(knowVersionsOf(nodeId, this.services))
         // A birth that was begun was looked at before.
-        if (!this.#exists(nodeId) && !this.#isBegun(nodeId))
+        if (!this.#exists(nodeId) && !this.#isBegun(nodeId)) {
+          await start.unlessStopped(this.#residents.check(nodeId))
           await start.unlessStopped(this.#births.check(nodeId, arrived[0]!.message))
+        }
         return startNode(this.services, this.definition, nodeId, start)
       })
       await this.nodes.begin([node], async () => {})
@@ -211,6 +211,11 @@ export class Shard {
         return undefined
       }
       const cause = toFault(error, 'unavailable.stopped')
+      if (cause.code === 'config.registered-elsewhere' && !this.#exists(nodeId)) {
+        if (this.#isBegun(nodeId)) void this.services.journal.commit([[keys.birth(nodeId), null]]).catch(() => {})
+        for (const { message } of this.#leave(turning)) this.#turnAway(nodeId, message)
+        return undefined
+      }
       if (cause.code === 'unavailable.no-such-node') {
         const [first, ...others] = this.#leave(turning)
         if (first !== undefined) this.#refuse(nodeId, first.message, cause)
@@ -220,31 +225,12 @@ export class Shard {
       const fault = new Fault('unavailable.stopped', `node ${nodeId} could not be woken: ${cause.message}`, cause.details, {
         cause,
       })
-      this.#fail(nodeId, fault)
+      this.#failures.add(nodeId, fault)
       if (this.#isBegun(nodeId)) this.#sleepers.wakeLater()
       for (const { message } of this.#leave(turning)) this.#refuse(nodeId, message, fault)
       this.services.observe({ type: 'nodeFailed', nodeId, error })
       return undefined
     }
-  }
-
-  /** Calls that come soon are refused alike. */
-  #fail(nodeId: string, fault: Fault): void {
-    if (this.#failures.size >= failuresMax) this.#failures.clear()
-    this.#failures.set(nodeId, { fault, untilMs: this.services.clock.monotonicMs() + failureMs })
-  }
-
-  /** Another host may have taken the node to a version that this one has not heard of yet. */
-  async #knowVersionsOf(nodeId: string): Promise<void> {
-    const { journal, intake, history } = this.services
-    const stored = journal.get(keys.record(nodeId))
-    if (stored === undefined) return
-    const { oldest, newest, generation, upgrade } = checkRecord(unpack(stored))
-    const needed = Math.max(newest, generation.version, upgrade?.target ?? 0)
-    if (needed > history.newest) await intake.manifests(needed)
-    // Nor does a rejection here speak of a version that the node has run elsewhere since.
-    for (let version = oldest + 1; version <= generation.version; version++)
-      if (history.whyNot(version) !== undefined) history.reconsider(version)
   }
 
   /** All that has waited waits no more. */
@@ -275,27 +261,52 @@ export class Shard {
     })
   }
 
-  /** Nothing of it would be missed. */
   #isDrowsy(node: Node): boolean {
-    const { clock, settings, history, statusReporter } = this.services
-    const { record } = node.recordStore
     const calledMs = this.#calledMs.get(node.id) ?? 0
-    return (
-      clock.monotonicMs() - calledMs >= settings.sleepAfterMs &&
-      !this.#turning.has(node.id) &&
-      node.life.state === 'serving' &&
-      node.phase === 'current' &&
-      node.mailbox.isIdle &&
-      node.state.isCommitted &&
-      // Nobody would say later what the database does not know: a rollout would wait for it.
-      node.permit.isFree &&
-      statusReporter.isTold(node.id) &&
-      record.generation.lazy === undefined &&
-      record.newest >= history.heard &&
-      record.generation.version === record.newest &&
-      !node.software.hasTimers &&
-      !(node.software.hasChain && node.software.chain.links.some(({ hears }) => hears.size > 0))
-    )
+    const isQuiet = this.services.clock.monotonicMs() - calledMs >= this.services.settings.sleepAfterMs
+    return isQuiet && !this.#turning.has(node.id) && mayFallAsleep(node, this.services)
+  }
+
+  // --- Nodes that come from a host, or live there
+
+  #place(): ArrivalPlace {
+    const { settings, store, orders } = this.services
+    const { lease } = this.owned
+    return {
+      subject: subjectsOf(settings.system).shardArrivals(this.#service, this.shard),
+      service: this.#service,
+      target: store.directoryId!,
+      get isSilent() {
+        return lease.state !== 'held'
+      },
+      waits: () => {
+        if (this.#isLeaving || this.#isOver) return `${this.owned.name} moves to another host`
+        return orders.home(this.#service)?.to.kind === 'sharded' ? null : `no order lets nodes into ${this.owned.name}`
+      },
+      isBusy: (nodeId) => this.nodes.has(nodeId) || this.#turning.has(nodeId),
+      admit: (nodeId, commit) => this.#admit(nodeId, commit),
+    }
+  }
+
+  async #admit(nodeId: string, commit: () => Promise<void>): Promise<void> {
+    const turning: Turning = { arrived: [] }
+    this.#turning.set(nodeId, turning)
+    try {
+      await commit()
+    } catch (error) {
+      this.#turning.delete(nodeId)
+      for (const { message } of this.#leave(turning)) this.#receive(message)
+      throw error
+    }
+    // Nobody else would tell the database where it is.
+    void this.#wake(nodeId, turning.arrived).then((node) => node === undefined && this.#sleepers.tellAgain())
+  }
+
+  #turnAway(nodeId: string, message: Message): void {
+    // H4. A successor may have had the message too.
+    if (this.owned.lease.state !== 'held') return
+    this.#residents.handOn(message)
+    if (message.replyTo !== undefined) this.#refuse(nodeId, message, this.#residents.movedFault(nodeId))
   }
 
   // --- Upgrades
@@ -380,11 +391,4 @@ export class Shard {
     this.nodes.stop()
     this.nodes.running.clear()
   }
-}
-
-/** Somebody waits in the middle of something for it; or nobody would send it again. */
-function isMadeForOthers({ payload }: Message): boolean {
-  return decode(payload).some(
-    (envelope) => (envelope.kind === kinds.call && envelope.path !== null) || envelope.kind === kinds.send,
-  )
 }

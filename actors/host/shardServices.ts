@@ -6,6 +6,7 @@ import type { UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Random } from '../../core/ports/random.js'
 import type { StateStore } from '../../core/ports/stateStore.js'
+import type { Transport } from '../../core/ports/transport.js'
 import { KeptContacts } from '../calls/nodeContacts.js'
 import type { HostServices, Node } from '../node/node.js'
 import type { Fence } from '../registration/fence.js'
@@ -14,16 +15,21 @@ import { type NodesOfHost, NodesOfShard } from '../registration/nodesOfHost.js'
 import { StatusReporter } from '../registration/statusReporter.js'
 import type { ShardLease } from '../shards/shardLease.js'
 import { Journal } from '../state/journal.js'
+import type { Placements } from './placements.js'
 
 /** The services of the host that a shard takes over as they are. */
 export interface ShardHostServices extends HostServices {
   readonly database: UpgradeDatabase
   readonly random: Random
   readonly contacts: KeptContacts
+  /** Of operators: where nodes are to live. */
+  readonly orders: Pick<Placements, 'home'>
 }
 
 export interface ShardServices extends HostServices {
   readonly running: NodesOfHost<Node>
+  readonly transport: Transport
+  readonly orders: Pick<Placements, 'home'>
 }
 
 /** @param nodes those of the host, among which they are seen */

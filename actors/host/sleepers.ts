@@ -200,5 +200,6 @@ function isBehind({ upgrade, newest, generation }: NodeRecord, goal: Version): b
 }
 
 function isTold({ generation }: NodeRecord, row: NodeRow | undefined): boolean {
-  return row !== undefined && row.phase === 'current' && row.version === generation.version
+  // One that has come from a host may be registered there still.
+  return row?.shard !== undefined && row.phase === 'current' && row.version === generation.version
 }

@@ -6,9 +6,10 @@
 import { Fault, isFault } from '../../core/base/fault.js'
 import { checkName, type Version } from '../../core/base/ids.js'
 import { type GroupRecord, partsOfId } from '../../core/model/groupRecord.js'
+import { type Arrival, checkMove, type Departure } from '../../core/model/nodeMove.js'
 import { checkDeclaredCalls, describeClass, type NodeClass } from '../../core/model/nodeObject.js'
 import { checkRecord, type Generation, keys, type NodeRecord } from '../../core/model/nodeRecord.js'
-import type { NodeStatus } from '../../core/model/nodeRow.js'
+import type { MovedRow, NodeStatus } from '../../core/model/nodeRow.js'
 import { afterCrash, continued, firstGeneration, firstNeeded, isLeftBehind, newborn } from '../../core/upgrade/generations.js'
 import { startTriesMax } from '../../core/upgrade/upgradeStatechart.js'
 import { pack, unpack } from '../../core/wire/codec.js'
@@ -28,6 +29,7 @@ export async function startNode(services: HostServices, definition: NodeClass, n
   checkName('node id', nodeId)
   checkOfNoGroup(services, nodeId)
   await checkClass(services, definition, start)
+  checkNotMoved(services, nodeId)
   const stored = services.store.get(keys.record(nodeId))
   const node = await (stored === undefined
     ? birth(services, definition, nodeId, start)
@@ -40,6 +42,25 @@ export async function checkClass({ classes }: HostServices, definition: NodeClas
   classes.register(definition)
   checkDeclaredCalls(definition)
   await start.unlessStopped(classes.know(definition))
+}
+
+/** M1. One that goes to another store, or has gone there. */
+function checkNotMoved({ journal }: HostServices, nodeId: string): void {
+  const stored = journal.get(keys.departure(nodeId))
+  if (stored === undefined) return
+  const { isOver, target } = checkMove<Departure>(unpack(stored))
+  const message = isOver
+    ? `node ${nodeId} has moved to ${target}: it answers there`
+    : `node ${nodeId} is on its way to ${target}: offer its service here, and the move goes on`
+  throw new Fault('config.registered-elsewhere', message, { nodeId, directoryId: target })
+}
+
+/** The newest move that has brought the node into this store. */
+function movedHere({ store }: HostServices, nodeId: string): { readonly moved?: MovedRow } {
+  const stored = store.get(keys.arrival(nodeId))
+  if (stored === undefined) return {}
+  const { verdict, from, number } = checkMove<Arrival>(unpack(stored))
+  return verdict === 'arrived' ? { moved: { from, number } } : {}
 }
 
 /** A member is at the version of its group: it does not start alone. */
@@ -145,6 +166,7 @@ export async function claim(services: HostServices, node: Node, start: NodeStart
     since: clock.now(),
     ...(node.group === undefined ? {} : { group: node.group.name }),
     ...(shard === undefined ? {} : { shard }),
+    ...movedHere(services, nodeId),
   }
   // Of a loss before this start of its host nobody tells it.
   const registered = () => {

@@ -37,6 +37,7 @@ import { type CallTarget, subjectOfCall } from './callTarget.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
+import { ServiceMoves } from './serviceMove.js'
 import { awaitShard, hearOffers, type Listening, placeOf, type ShardMove, type ShardSeen, shardsOf } from './shardsSeen.js'
 
 /** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
@@ -382,6 +383,10 @@ export class Operator {
   /** Waits until the host has the shard; false if it has not after `timeoutMs`. */
   shardIsAt(service: string, shard: number, hostId: string, timeoutMs: number): Promise<boolean> {
     return awaitShard(this.#listening, { service, shard, hostId }, timeoutMs)
+  }
+
+  get serviceMoves(): ServiceMoves {
+    return new ServiceMoves(this, this.#directives, this.clock)
   }
 
   get #listening(): Listening {

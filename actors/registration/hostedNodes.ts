@@ -42,7 +42,9 @@ export class HostedNodes {
     const { nodeId } = row
     const found = this.#entries.get(nodeId)
     if (found !== undefined) {
-      found.row = row
+      // Only a start looks into the store for it.
+      const { moved } = found.row
+      found.row = moved === undefined || row.moved !== undefined ? row : { ...row, moved }
       return found
     }
     const entry: HostedNode = { row, registration: 'pending', leasedMs: Number.NEGATIVE_INFINITY }

@@ -44,6 +44,10 @@ export const faultCodes = {
     retryable: true,
     means: 'the node stopped before it ran the call, or the caller’s host before the call was sent',
   },
+  'unavailable.moved': {
+    retryable: true,
+    means: 'the node of a sharded service lives on a host, and not in its shard: the call goes there next',
+  },
   'unavailable.storage': { retryable: false, means: 'the state could not be written: the call left no trace on its node' },
   'timeout.deadline': { retryable: false, means: 'no answer within the deadline: the outcome is unknown' },
   'timeout.unknown': { retryable: false, means: 'the caller’s host stopped before the answer came: the outcome is unknown' },

@@ -50,6 +50,8 @@ export const formats = {
   pace: { oldest: 1, newest: 1, first: 1 },
   /** The members of a group of nodes, on a host's disk. Release 0.1.0 passes them over. */
   group: { oldest: 1, newest: 1, first: 1 },
+  /** A node that moves between a host and a shard: on disk, and between hosts. Release 0.1.0 moves none. */
+  move: { oldest: 1, newest: 1, first: 1 },
   /** Entries of a log: of a local store's, and of a shard's. Release 0.1.0 has no logs. */
   log: { oldest: 1, newest: 1, first: 1 },
   /** The directory of a host's state. 2: a log in files before LMDB. */

@@ -46,6 +46,23 @@ export type Control =
     }
   | Promotion
   | PaceChange
+  /**
+   * The nodes of this service go into its shards, one after the other.
+   */
+  | {
+      readonly kind: 'home'
+      readonly service: string
+      readonly to: Home
+      readonly reason: string
+      readonly since: number
+    }
+
+/** Where the nodes of a sharded service live. */
+export interface Home {
+  readonly kind: 'sharded'
+}
+
+export type HomeOrder = Extract<Control, { kind: 'home' }>
 
 export type Placement = Extract<Control, { kind: 'place' }>
 
@@ -56,6 +73,7 @@ export const controlReasonLengthMax = 1024
 /** There is one of each key. */
 export function controlKey(control: ControlName): string {
   if (control.kind === 'place') return `place/${control.service}/${control.shard}`
+  if (control.kind === 'home') return `home/${control.service}`
   return `${control.kind}/${'nodeId' in control ? control.nodeId : control.version}`
 }
 
@@ -64,6 +82,7 @@ export type ControlName =
   | { readonly kind: 'pause' | 'retry' | 'gate' | 'promote' | 'pace'; readonly version: Version }
   | { readonly kind: 'hold' | 'now'; readonly nodeId: string }
   | { readonly kind: 'place'; readonly service: string; readonly shard: number }
+  | { readonly kind: 'home'; readonly service: string }
 
 /** Throws `config.invalid`. */
 export function checkControl(control: Control): void {
@@ -95,8 +114,23 @@ export function isControl(value: unknown): value is Control {
     case 'promote':
     case 'pace':
       return isPaceOrder(control) && isReason(control.reason)
+    case 'home':
+      return isName(control.service) && isHome(control.to) && isReason(control.reason)
     default:
       return false
+  }
+}
+
+function isHome(value: unknown): value is Home {
+  const { kind } = (value ?? {}) as Record<string, unknown>
+  return kind === 'sharded'
+}
+
+/** As people read it. */
+export function homeText(to: Home): string {
+  switch (to.kind) {
+    case 'sharded':
+      return 'its shards'
   }
 }
 

@@ -12,7 +12,15 @@ import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isTableKey, isTableValue } from '../model/tables.js'
 import { isIdentity } from '../trust/trustRoot.js'
-import { type Control, type ControlName, controlKey, controlReasonLengthMax, isControl, isShardName } from './control.js'
+import {
+  type Control,
+  type ControlName,
+  controlKey,
+  controlReasonLengthMax,
+  homeText,
+  isControl,
+  isShardName,
+} from './control.js'
 
 export const directiveFormat = 2
 /** Names the identity of the system as well. */
@@ -181,6 +189,7 @@ function isControlName(value: unknown): value is ControlName {
   const name = (value ?? {}) as Record<string, unknown>
   if (isVersionKind(name.kind)) return isVersion(name.version)
   if (name.kind === 'place') return isShardName(name)
+  if (name.kind === 'home') return isName(name.service)
   return (name.kind === 'hold' || name.kind === 'now') && isName(name.nodeId)
 }
 
@@ -221,6 +230,8 @@ function describeControl(control: Control): string {
   switch (control.kind) {
     case 'place':
       return `${key} at ${control.hostId}`
+    case 'home':
+      return `${key} in ${homeText(control.to)}`
     case 'promote':
       return control.percent === null ? `${key}: the next step` : `${key}: ${control.percent} %`
     case 'pace': {

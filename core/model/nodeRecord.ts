@@ -162,6 +162,11 @@ export const keys = {
   /** A node of a shard that is being born: the upgrade database has it before it has a record. */
   birth: (nodeId: string) => `k/${nodeId}`,
   allBirths: ['k/', 'k0'] as const,
+  /** A node that goes to another store, or has gone there; the decision about one that came (nodeMove.ts). */
+  departure: (nodeId: string) => `d/${nodeId}`,
+  allDepartures: ['d/', 'd0'] as const,
+  arrival: (nodeId: string) => `a/${nodeId}`,
+  allArrivals: ['a/', 'a0'] as const,
   /** The nodes that it has recently exchanged calls with. */
   contacts: (nodeId: string) => `c/${nodeId}`,
   group: (name: string) => `g/${name}`,

@@ -34,6 +34,10 @@ export interface NodeStatus {
    */
   readonly shard?: number
   /**
+   * Its newest move between stores. Left out for a node that has not moved; release 0.1.0 knows none.
+   */
+  readonly moved?: MovedRow
+  /**
    * The needs of its class: the classes that it calls, and the events it publishes or hears.
    * Left out where that is nothing.
    */
@@ -47,6 +51,25 @@ export interface NodeStatus {
   readonly software?: Software
   /** Whether it can be rewound to before its newest flip (§8). Left out where nothing was kept. */
   readonly rewind?: RewindRow
+}
+
+export interface MovedRow {
+  /** The directory with which it was registered before. */
+  readonly from: string
+  /** M4 (nodeMove.ts). */
+  readonly number: number
+}
+
+export function isMovedRow(value: unknown): value is MovedRow {
+  const { from, number } = (value ?? {}) as Record<string, unknown>
+  return typeof from === 'string' && typeof number === 'number' && Number.isSafeInteger(number)
+}
+
+/** Whether a node that is registered with another directory has moved from there to the one of `status`. */
+export function hasMoved(status: NodeStatus, registered: NodeStatus): boolean {
+  const { directoryId, moved } = status
+  if (directoryId === registered.directoryId || moved === undefined || moved.from !== registered.directoryId) return false
+  return moved.number > (registered.moved?.number ?? 0)
 }
 
 export type RewindRow =

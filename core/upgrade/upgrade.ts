@@ -243,7 +243,8 @@ function checkClassUpgrade(upgrade: ClassUpgrade): void {
     wrong(
       `the old class is of service ${old.service}, the new one of ${next.service}: give both "static override readonly service = '…'"`,
     )
-  if (old.shards !== next.shards)
+  // A local service gets shards once. Its nodes stay where they are until they are moved.
+  if (old.shards !== next.shards && old.shards !== null)
     wrong(`the old class has ${shardsText(old.shards)}, the new one ${shardsText(next.shards)}: a service keeps its shards`)
   checkSimulation(upgrade.futureSO, 'futureSO', next, old, wrong)
   checkSimulation(upgrade.pastSO, 'pastSO', old, next, wrong)

@@ -14,6 +14,8 @@ export interface Subjects {
   shard(service: string, shard: number, nodeId: string): string
   /** All calls to nodes of one shard. */
   wholeShard(service: string, shard: number): string
+  /** The owner of a shard is told here of nodes that come into it. */
+  shardArrivals(service: string, shard: number): string
   /** Hosts tell each other which shards they have, and which they would take. */
   readonly offers: string
   /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
@@ -68,6 +70,7 @@ function allSubjects(prefix: string): Subjects {
     node: (nodeId) => `${prefix}.node.${token('a node id', nodeId)}`,
     shard: (service, shard, nodeId) => `${prefix}.shard.${token('a service', service)}.${shard}.${token('a node id', nodeId)}`,
     wholeShard: (service, shard) => `${prefix}.shard.${token('a service', service)}.${shard}.*`,
+    shardArrivals: (service, shard) => `${prefix}.arrivals.shard.${token('a service', service)}.${shard}`,
     offers: `${prefix}.offers`,
     service: (service) => `${prefix}.service.${token('a service', service)}`,
     services: `${prefix}.service.`,
@@ -129,4 +132,10 @@ function token(what: string, name: unknown): string {
 /** Whether calls there go to a node of a sharded service. */
 export function isOfShard(subject: string): boolean {
   return subject.split('.', 3)[2] === 'shard'
+}
+
+/** Where the same node is called while it lives on a host; undefined for a subject of no shard. */
+export function localSubjectOf(subject: string): string | undefined {
+  const [theseus, system, kind, , , nodeId] = subject.split('.')
+  return kind === 'shard' && nodeId !== undefined ? `${theseus}.${system}.node.${nodeId}` : undefined
 }

@@ -1,6 +1,15 @@
 /** The orders that are in force, with the nodes that each concerns now, or why it concerns nobody. Pure. */
 import type { NodeRow, Version } from 'theseus-actors'
-import { type Control, controlKey, describeOrder, type Manifest, takesBack, undoesIn, undoneBy } from 'theseus-actors/operator'
+import {
+  type Control,
+  controlKey,
+  describeOrder,
+  type Manifest,
+  moveProgress,
+  takesBack,
+  undoesIn,
+  undoneBy,
+} from 'theseus-actors/operator'
 import { isPartOfRollout } from '../rollout/rolloutSummary.js'
 
 export interface OrderInForce {
@@ -60,6 +69,11 @@ function concernedBy(control: Given, { rows, newest, manifests }: SystemFacts): 
       return rows.filter(({ nodeId, version }) => nodeId === control.nodeId && version < control.version)
     case 'place':
       return rows.filter(({ service, shard }) => service === control.service && shard === control.shard)
+    case 'home':
+      return moveProgress(
+        rows.filter(({ service }) => service === control.service),
+        control.to,
+      ).left
   }
 }
 
@@ -84,6 +98,8 @@ function whyNobody(control: Given, { rows, newest, manifests }: SystemFacts): st
     }
     case 'place':
       return 'no node of this shard is registered'
+    case 'home':
+      return `every node of service ${control.service} is there`
   }
 }
 

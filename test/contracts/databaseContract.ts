@@ -320,6 +320,7 @@ export function databaseContract(
       software: { release: '0.1.0', reads: { envelope: 1 }, since: 9 },
       settled: 2,
       shard: 3,
+      moved: { from: 'd0', number: 4 },
       rewind: { untilMs: 1_800_000_000_000 },
     }
     await database.register(told, long)

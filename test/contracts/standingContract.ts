@@ -181,6 +181,26 @@ export function standingContract(
     t.is((await database.renew(['n1'], long, oldest)).elsewhere.length, 1)
   })
 
+  fenced('M4: a node that has moved is registered where it is now, and nobody who is late takes it back', async (t, database) => {
+    const [host, shard, late] = [
+      new Starting('host', 'dir', 1_000),
+      new Starting('shard', 'log', 2_000),
+      new Starting('late', 'log'),
+    ]
+    await tells(database, host, ['n1'])
+    const register = (by: Starting, directoryId: string, moved?: { readonly from: string; readonly number: number }) =>
+      database.register(statusOf('n1', { directoryId, ...(moved === undefined ? {} : { moved }) }), long, by)
+    t.like(await register(shard, 'log'), { registered: false, directoryId: 'dir' })
+    t.like(await register(shard, 'log', { from: 'other', number: 3 }), { registered: false, directoryId: 'dir' })
+    const answer = await register(shard, 'log', { from: 'dir', number: 3 })
+    t.true(answer.registered && answer.predecessor === undefined, 'its host has stopped it')
+    t.is((await database.renew(['n1'], long, host)).elsewhere.length, 1)
+    t.like(await register(host, 'dir'), { registered: false, directoryId: 'log' })
+    // It comes back, and the owner of before has not heard of that.
+    t.true((await register(host, 'dir', { from: 'log', number: 5 })).registered)
+    t.like(await register(late, 'log', { from: 'dir', number: 3 }), { registered: false, directoryId: 'dir' })
+  })
+
   fenced('the start before is waited for no longer than its lease', async (t, database, under) => {
     const [older, newer] = [new Starting('older', 'dir', long), new Starting('newer', 'dir', 1_000)]
     await tells(database, older, ['n1'], short)

@@ -21,6 +21,7 @@ test('C4: retryable are exactly the faults of calls that were not executed', (t)
     'denied.rate',
     'unavailable.disconnected',
     'unavailable.fetching',
+    'unavailable.moved',
     'unavailable.no-responders',
     'unavailable.overloaded',
     'unavailable.stopped',

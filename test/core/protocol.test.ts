@@ -137,6 +137,7 @@ test('the page’s subjects are the code’s', (t) => {
       subjects.service('service'),
       subjects.shard('service', 0, 'node').replace('.0.', '.shard.'),
       subjects.offers,
+      subjects.shardArrivals('service', 0).replace(/0$/, 'shard'),
       subjects.event('event'),
       subjects.introduced,
       subjects.announcements,
@@ -148,7 +149,7 @@ test('the page’s subjects are the code’s', (t) => {
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
-  t.true(rows[7]![1]!.includes(`queue group \`${serverQueue}\``))
+  t.true(rows[8]![1]!.includes(`queue group \`${serverQueue}\``))
 })
 
 test('the page’s limits are the code’s', (t) => {

@@ -5,6 +5,7 @@ import { memoryStore } from 'theseus-actors/memory'
 import { shardOf } from '../../core/model/shard.js'
 import { encodeOffer } from '../../core/model/shardOffer.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
+import { NodeObject } from '../../index.js'
 import { prometheus } from '../../telemetry/prometheus/index.js'
 import { memoryShardLogs } from '../../transports/memory/memoryShardLogs.js'
 import { CartV1 } from '../actors/cartClasses.js'
@@ -13,6 +14,13 @@ import { newDirectory } from './natsctlProcess.js'
 import { runnerOf, startServer, systemsOf } from './natsctlSystem.js'
 
 const systems = systemsOf('shards')
+
+class LocalCart extends NodeObject<{ items: string[] }> {
+  static override readonly className = 'Cart.v0'
+  static override initial() {
+    return { items: [] as string[] }
+  }
+}
 
 test('shards are listed with the hosts that have them, and a node is called in its shard', async (t) => {
   const at = systems()
@@ -143,4 +151,40 @@ test('a node tells its shard; one that is asleep is no trouble, and its shard an
     /^theseus_shard_commit_bytes_total\{service="cart",.*\} [1-9]/m,
   ])
     t.regex(metrics, line)
+})
+
+test('the nodes of a local service move into its shards by an order, which is waited for', async (t) => {
+  const at = systems()
+  await startServer(t, at)
+  const logs = memoryShardLogs()
+  const start = async (hostId: string) => {
+    const host = await createHost({
+      ...{ system: at.system, hostId, ...at.ways, state: memoryStore(), bundles: newDirectory(t) },
+      shards: logs.client(hostId),
+    })
+    t.teardown(() => host.stop())
+    return host
+  }
+  const [h1, h2] = [await start('h1'), await start('h2')]
+  const { run, json } = runnerOf(t, at.env)
+  const none = await run('service', 'move', 'cart', '--to', 'sharded')
+  t.deepEqual([none.code, none.stderr.includes('no host offers a sharded service cart')], [1, true])
+  // As it was before its class had shards.
+  await h1.node(LocalCart, 'c1')
+  await h2.offer(CartV1)
+  await until(() => h2.shards.length === 8, 'every shard has an owner')
+  const silent = await run('service', 'move', 'cart', '--to', 'sharded')
+  t.regex(silent.stderr, /h1 must offer service cart too/)
+  await h1.offer(CartV1, { capacity: 0.001 })
+  const dry = await run('service', 'move', 'cart', '--to', 'sharded', '--dry-run')
+  t.is(dry.stdout, 'would move service cart into its shards: 0 nodes there, 1 to come\n')
+  const late = await run('service', 'move', 'cart', '--to', 'sharded', '--timeout', '1500ms')
+  t.is(late.code, 5)
+  t.regex(late.stderr, /1 node of cart have not moved: c1 on h1.*natsctl service release cart/)
+  t.regex((await run('audit')).stdout, /home\/cart in its shards/)
+  t.is((await run('service', 'release', 'cart')).stdout, 'released service cart\n')
+  t.regex((await run('service', 'release', 'cart')).stderr, /no order moves service cart/)
+  t.deepEqual(await json('service', 'move', 'cart', '--to', 'sharded', '--no-wait'), {
+    ...{ service: 'cart', to: 'sharded', moved: 0, left: ['c1'] },
+  })
 })

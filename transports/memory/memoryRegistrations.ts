@@ -16,7 +16,7 @@ import {
   visited,
 } from '../../core/control/standing.js'
 import type { Elsewhere, Heard, RegisterAnswer, ServerRow, StoredLevel } from '../../core/control/upgradeDatabase.js'
-import { clientService, type NodeRow, type NodeStatus, oldestPossible } from '../../core/model/nodeRow.js'
+import { clientService, hasMoved, type NodeRow, type NodeStatus, oldestPossible } from '../../core/model/nodeRow.js'
 import { forgottenKeptMs, lapsedKeptMs, serverKeptMs } from '../udbFactory.js'
 
 /** Plain data, so that a backup can be a copy. */
@@ -73,7 +73,9 @@ export class MemoryRegistrations {
     if (level !== null && unreadOf(level.numbers as Level, readsOf(status.software)).length > 0)
       return { registered: false, level, ...standing }
     const { nodeId, directoryId, service } = status
-    const found = nodes.get(nodeId)
+    const known = nodes.get(nodeId)
+    // M3. It has left that directory, whose start serves it no more.
+    const found = known !== undefined && hasMoved(status, known.status) ? undefined : known
     const isOwned = found !== undefined && found.status.directoryId !== null
     const elsewhere = (): RegisterAnswer => ({
       registered: false,
@@ -109,7 +111,7 @@ export class MemoryRegistrations {
             },
           }),
       ...standing,
-      ...(found !== undefined && found.status.service !== service ? { left: found.status.service } : {}),
+      ...(known !== undefined && known.status.service !== service ? { left: known.status.service } : {}),
     }
   }
 

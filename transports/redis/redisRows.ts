@@ -3,7 +3,7 @@ import { isClassName, isName, isVersion } from '../../core/base/ids.js'
 import { isInstantMs } from '../../core/base/instant.js'
 import { isSoftware } from '../../core/base/level.js'
 import { phases } from '../../core/base/phases.js'
-import { isRewindRow, type NodeStatus } from '../../core/model/nodeRow.js'
+import { isMovedRow, isRewindRow, type NodeStatus } from '../../core/model/nodeRow.js'
 import { isShardNumber } from '../../core/model/shard.js'
 import { jsonText } from './redisJson.js'
 
@@ -71,6 +71,7 @@ function pick(status: NodeStatus): NodeStatus {
     ...(isVersion(status.settled) ? { settled: status.settled } : {}),
     ...(isName(status.group) ? { group: status.group } : {}),
     ...(isShardNumber(status.shard) ? { shard: status.shard } : {}),
+    ...(isMovedRow(status.moved) ? { moved: status.moved } : {}),
     ...(uses === undefined ? {} : { uses }),
     ...(figures === undefined ? {} : { figures }),
     ...(isSoftware(software) ? { software } : {}),

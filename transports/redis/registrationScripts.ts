@@ -38,6 +38,11 @@ export const registrationScripts = {
    * and the level, which the start does not read (T3). Then the standing.
    */
   theseusRegister: nodeScript(`${levelLua}
+local function movedIn(text)
+  local isRow, status = pcall(cjson.decode, text or 'null')
+  local moved = isRow and type(status) == 'table' and type(status.moved) == 'table' and status.moved or {}
+  return { from = moved.from, number = tonumber(moved.number) or 0 }
+end
 local id, service, directory, row, leaseMs = unpack(ARGV)
 local session = sessionFrom(6)
 local a, stampMs = heard(session, tonumber(leaseMs))
@@ -48,8 +53,16 @@ local found = redis.call('HGET', registrations, id)
 local start = { session = session.id, startedMs = now - session.ageMs, hostId = session.hostId }
 local isFenced = session.id ~= '' and directory ~= ''
 local before, beforeHost, leftMs = '', '', 0
+local foundService, foundDirectory, hasMoved
 if found then
-  local foundService, foundDirectory = split(found)
+  foundService, foundDirectory = split(found)
+  -- M3. It has left that directory, whose start serves it no more.
+  local moved = movedIn(row)
+  local movedBefore = movedIn(redis.call('HGET', rows, id))
+  hasMoved = foundDirectory ~= '' and foundDirectory ~= directory and moved.from == foundDirectory
+    and moved.number > movedBefore.number
+end
+if found and not hasMoved then
   local other = foundDirectory ~= '' and readStart(id) or nil
   local isOther = isFenced and other ~= nil and other.session ~= session.id
   local isNewer = isOther and other.startedMs > start.startedMs
@@ -65,6 +78,8 @@ if found then
     start.before, start.beforeHost, start.untilMs = other.before, other.beforeHost, other.untilMs
   end
   if start.before then before, beforeHost, leftMs = start.before, start.beforeHost, start.untilMs - now end
+end
+if found then
   if foundService ~= service then
     redis.call('ZREM', members, foundService .. '/' .. id)
     redis.call('ZREM', slots, foundService .. '/' .. id)
