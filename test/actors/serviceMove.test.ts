@@ -49,7 +49,7 @@ const isThere = async (system: TestSystem, host?: string) => {
   )
 }
 
-/** Host `a` has the nodes, at a version with shards, and nobody goes back any more. Host `b` has the shards. */
+/** Host `a` has the nodes, at a version with shards, and nobody goes back any more. Host `b` has shards. */
 async function local(t: ExecutionContext) {
   const system = await TestSystem.start(
     t,
