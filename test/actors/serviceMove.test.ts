@@ -5,7 +5,7 @@ import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, upgradeC
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { type TestHost, TestSystem } from '../support/testSystem.js'
-import { CartV1 } from './cartClasses.js'
+import { CartV1, CartV2, toV2 } from './cartClasses.js'
 import { allOwned, cart } from './offeredCarts.js'
 
 /** The service before it has shards. */
@@ -248,3 +248,85 @@ for (const { title, at, who } of kills)
       )
     }
   })
+
+/** Messages of moves by a text that they have; their subject says which way they go. */
+const says = (message: { readonly subject: string; readonly payload: Uint8Array }, text: string, to: 'owner' | 'source') =>
+  message.subject.includes('.arrivals.') === (to === 'owner') && Buffer.from(message.payload).includes(text)
+
+async function movesWhole(t: ExecutionContext, { system, a }: { system: TestSystem; a: TestHost }) {
+  const running = nodeIds.map((id) => calls(system, id))
+  await order(system, 'sharded')
+  await until(() => isThere(system, 'b'), 'all have moved')
+  for (const [i, id] of nodeIds.entries()) {
+    const acknowledged = await running[i]!.end()
+    t.deepEqual(await cart(system.desk, id).items(), ['first', ...acknowledged])
+  }
+  t.deepEqual(
+    a.running.status().nodes.filter(({ id }) => nodeIds.includes(id)),
+    [],
+  )
+}
+
+test('M2: an answer that is lost is given again, whatever was asked meanwhile', async (t) => {
+  const made = await local(t)
+  let lost = 0
+  made.system.broker.filter = ({ message }) => (says(message, 'arrived', 'source') && ++lost <= 2 ? 'drop' : 'deliver')
+  await movesWhole(t, made)
+  t.true(lost > 2)
+})
+
+test('M2, M4: a node that was refused goes on where it was, and a state of it that comes late changes nothing', async (t) => {
+  const made = await local(t)
+  const { system } = made
+  let refused = 0
+  let late = 0
+  system.broker.filter = ({ message }) => {
+    if (says(message, 'refused', 'source')) refused++
+    if (refused > 0 || !says(message, 'take', 'owner')) return 'deliver'
+    late++
+    return { lateMs: 30_000 }
+  }
+  await movesWhole(t, made)
+  t.true(refused > 0 && late > 0)
+  await system.clock.passes(40_000)
+  for (const id of nodeIds) t.is(new Set(await cart(system.desk, id).items()).size, (await cart(system.desk, id).items()).length)
+})
+
+test('M3: while host and owner don’t reach each other the node is in neither place, and its calls wait', async (t) => {
+  const made = await local(t)
+  const { system, a } = made
+  let isCut = false
+  system.broker.filter = ({ message }) => {
+    // From the moment when its state is on its way.
+    isCut ||= says(message, 'take', 'owner')
+    const isOfMove = message.subject.includes('.arrivals.') || says(message, 'arrived', 'source')
+    return isCut && isOfMove ? 'drop' : 'deliver'
+  }
+  await order(system, 'sharded')
+  await until(() => isCut, 'they are cut off')
+  await system.clock.passes(15_000)
+  const [away] = nodeIds.filter((id) => !a.running.status().nodes.some((node) => node.id === id))
+  const waits = cart(system.desk, away!).add('second')
+  await system.clock.passes(5_000)
+  t.true(a.warnings().some((message) => message.startsWith(`node ${away} waits for shard-cart-`)))
+  system.broker.filter = undefined
+  t.is(await waits, 2)
+  await until(() => isThere(system, 'b'), 'all have moved')
+})
+
+test('an upgrade that comes during the move goes on, and so does the move', async (t) => {
+  const { system, a } = await local(t)
+  await order(system, 'sharded')
+  await system.publish(toV2())
+  await until(() => isThere(system, 'b'), 'all have moved')
+  for (const id of nodeIds) t.deepEqual(await system.desk.ref(CartV2, id).items(), ['first'])
+  t.deepEqual(
+    a.running.status().nodes.filter(({ id }) => nodeIds.includes(id)),
+    [],
+  )
+  const rows = await until(async () => {
+    const found = await system.database.nodes('cart')
+    return found.every(({ version }) => version === 2) && found
+  }, 'the upgrade is over')
+  t.is((rows || []).length, nodeIds.length)
+})
