@@ -135,11 +135,13 @@ export class HostedShards {
     )
     this.#offered.set(service, offered)
     const order = () => this.#placements.home(service)
-    this.#moves.set(service, new LocalMoves(definition, services, this.nodes, this.local, order))
+    const moves = new LocalMoves(definition, services, this.nodes, this.local, order)
+    this.#moves.set(service, moves)
     this.#hosts.listen()
     this.#placements.follow()
     offered.readiness.changed.on(() => this.#readinessChanged(offered))
     offered.readiness.look()
+    moves.open()
     this.#begin()
   }
 
@@ -176,7 +178,10 @@ export class HostedShards {
   #roundLater(): void {
     const { clock, settings } = this.services
     this.#cancelRound = clock.after(settings.shardOfferMs, () => {
-      for (const offered of this.#offered.values()) offered.round()
+      for (const offered of this.#offered.values()) {
+        offered.round()
+        for (const shard of offered.owned) shard.moving.round()
+      }
       for (const moves of this.#moves.values()) moves.round()
       this.#tell()
       this.#roundLater()

@@ -57,8 +57,12 @@ export class Leaving {
   }
 
   /** M1. The node has stopped, and all of its state is in the journal. */
-  async depart(nodeId: string, target: string): Promise<void> {
-    const departure: Departure = { format: moveFormat, number: this.#numberOf(nodeId)!, target, isOver: false }
+  async depart(nodeId: string, target: string, hostId?: string): Promise<void> {
+    const number = this.#numberOf(nodeId)!
+    const departure: Departure = {
+      ...{ format: moveFormat, number, target, isOver: false },
+      ...(hostId === undefined ? {} : { hostId }),
+    }
     await this.services.journal.commit([[keys.departure(nodeId), pack(departure, 'the departure of a node')]])
   }
 

@@ -7,22 +7,24 @@
  *   them again, within their deadlines, and the owner of the shard answers.
  * - A move that was begun goes on at the host's next start, and after a refusal the node starts here.
  */
-import { Fault, reasonOf } from '../../core/base/fault.js'
+import { reasonOf } from '../../core/base/fault.js'
 import type { HomeOrder } from '../../core/control/control.js'
+import { type Arrival, checkMove } from '../../core/model/nodeMove.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
+import { checkRecord, keys } from '../../core/model/nodeRecord.js'
 import { shardOf } from '../../core/model/shard.js'
+import { unpack } from '../../core/wire/codec.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
 import type { StopBudget } from '../base/stopBudget.js'
-import { within } from '../base/timeouts.js'
 import type { Node } from '../node/node.js'
 import { startNode } from '../node/nodeStart.js'
 import type { NodesOfHost } from '../registration/nodesOfHost.js'
+import { type ArrivalPlace, Arrivals } from './arrivals.js'
+import { drained, whyItStays } from './drainedNode.js'
 import { Leaving, type LeavingServices } from './leaving.js'
 import type { NodeSet } from './nodeSet.js'
 import type { ShardHostServices } from './shardServices.js'
 
-/** Calls are held so long while a running one ends; then the node serves on. */
-const drainMsMax = 5_000
 /** A node that could not go is looked at again after so long, and the next one comes first. */
 const againMs = 1_000
 
@@ -30,6 +32,7 @@ export class LocalMoves {
   readonly #service: string
   readonly #shards: number
   readonly #leaving: Leaving
+  readonly #arrivals: Arrivals
   /** The reasons for which nodes have stayed, as they were told. */
   readonly #told = new Map<string, string>()
   readonly #laterMs = new Map<string, number>()
@@ -48,6 +51,42 @@ export class LocalMoves {
     this.#service = service
     this.#shards = shards!
     this.#leaving = new Leaving(services, () => this.#isOver)
+    this.#arrivals = new Arrivals(this.#place(), services)
+  }
+
+  /** Nodes may come, and those that have come start. */
+  open(): void {
+    const { journal } = this.services
+    this.#arrivals.open()
+    for (const [key, bytes] of [...journal.range(...keys.allArrivals)]) {
+      const nodeId = key.slice(keys.arrival('').length)
+      const stored = journal.get(keys.record(nodeId))
+      const isMine = stored !== undefined && checkRecord(unpack(stored)).service === this.#service
+      const isHere = isMine && checkMove<Arrival>(unpack(bytes)).verdict === 'arrived'
+      if (isHere && journal.get(keys.departure(nodeId)) === undefined && !this.set.has(nodeId)) void this.#start(nodeId)
+    }
+  }
+
+  #place(): ArrivalPlace {
+    const { settings, store, fence, clock, journal } = this.services
+    return {
+      subject: subjectsOf(settings.system).hostArrivals(this.#service, settings.hostId),
+      service: this.#service,
+      target: store.directoryId,
+      get isSilent() {
+        return fence.isClosed(clock.monotonicMs())
+      },
+      waits: () => {
+        const to = this.order()?.to
+        const isHome = !this.#isStopped && to?.kind === 'local' && to.hostId === settings.hostId
+        return isHome ? null : `no order lets nodes of ${this.#service} come to host ${settings.hostId}`
+      },
+      isBusy: (nodeId) => this.set.has(nodeId),
+      admit: async (nodeId, commit) => {
+        await commit()
+        if (journal.get(keys.record(nodeId)) !== undefined) void this.#start(nodeId)
+      },
+    }
   }
 
   /** Looks whether there is something to do. */
@@ -63,6 +102,7 @@ export class LocalMoves {
   async stop(budget: StopBudget): Promise<void> {
     const running = this.#running
     this.#isStopped = true
+    this.#arrivals.close()
     if (running !== undefined) await budget.forLeaving(running)
     this.#isOver = true
   }
@@ -96,11 +136,8 @@ export class LocalMoves {
     if (waits !== null) return waits
     const way = await this.#leaving.ask(this.#service, node.id, this.#subject(node.id))
     if ('waits' in way) return way.waits
-    const { clock } = this.services
-    const late = () => new Fault('upgrade.drain', `a call has run for ${drainMsMax} ms`)
     try {
-      await within(clock, drainMsMax, node.close(), late)
-      await within(clock, drainMsMax, node.state.settled(), late)
+      await drained(node, node.close(), this.services)
     } catch (error) {
       this.#reopen(node)
       return reasonOf(error)
@@ -127,6 +164,10 @@ export class LocalMoves {
     const verdict = await this.#leaving.goOn(this.#service, nodeId, this.#subject(nodeId))
     if (verdict !== 'refused' || this.#isStopped) return
     this.#stays(nodeId, 'it was refused there, and starts here again')
+    await this.#start(nodeId)
+  }
+
+  async #start(nodeId: string): Promise<void> {
     try {
       const node = await this.set.starting.run(nodeId, (start) => startNode(this.services, this.definition, nodeId, start))
       await this.set.begin([node], async () => {})
@@ -140,15 +181,7 @@ export class LocalMoves {
   }
 
   #waits(node: Node): string | null {
-    const { history } = this.services
-    const { record } = node.recordStore
-    const { state } = node.life
-    if (node.group !== undefined) return `it is a member of group ${node.group.name}, and groups do not move`
-    if (state !== 'serving' || node.phase !== 'current') return `it is ${node.phase}`
-    if (record.newest < history.heard || record.generation.version !== record.newest || !node.permit.isFree)
-      return `an upgrade to version ${history.heard} is under way`
-    if (record.generation.lazy !== undefined) return 'records are still to be transformed'
-    return this.#wayBack(node)
+    return whyItStays(node, this.services) ?? this.#wayBack(node)
   }
 
   /**
@@ -167,6 +200,3 @@ export class LocalMoves {
     return `an undo could bring back a class without shards: "natsctl rollout finalize" ends that`
   }
 }
-
-/** For tests: so long a call may hold its node up. */
-export const localMoveBounds = { drainMsMax, againMs }

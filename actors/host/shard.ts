@@ -14,12 +14,12 @@ import { sleep } from '../base/timeouts.js'
 import type { Node } from '../node/node.js'
 import { startNode } from '../node/nodeStart.js'
 import type { OwnedShard } from '../shards/ownedShard.js'
-import { type ArrivalPlace, Arrivals } from './arrivals.js'
 import { Births } from './births.js'
 import { mayFallAsleep } from './drowsiness.js'
 import { NodeSet } from './nodeSet.js'
 import { isMadeForOthers, refuse } from './refusals.js'
 import { Residents } from './residents.js'
+import { type Arrived, type MovingShard, ShardMoving, type Turning } from './shardMoving.js'
 import type { ShardServices } from './shardServices.js'
 import { knowVersionsOf } from './shardVersions.js'
 import { type ShardOfSleepers, Sleepers } from './sleepers.js'
@@ -32,28 +32,18 @@ export interface ShardSettings {
   readonly wakingMax: number
 }
 
-interface Arrived {
-  readonly message: Message
-  readonly ms: number
-}
-
-/** A node that is on its way to be awake, or to be asleep. */
-interface Turning {
-  readonly arrived: Arrived[]
-}
-
 /** Looks for nodes without calls, in the time after which they fall asleep. */
 const looksPerSleep = 4
 
 export class Shard {
   readonly nodes: NodeSet
+  readonly moving: ShardMoving
   readonly #service: string
   readonly #shards: number
   readonly #subject: string
   readonly #prefix: string
   readonly #births: Births
   readonly #residents: Residents
-  readonly #arrivals: Arrivals
   readonly #turning = new Map<string, Turning>()
   readonly #calledMs = new Map<string, number>()
   readonly #failures: WakeFailures
@@ -79,7 +69,7 @@ export class Shard {
     this.#failures = new WakeFailures(services.clock)
     this.#births = new Births(definition, services)
     this.#residents = new Residents(owned.name, service, services)
-    this.#arrivals = new Arrivals(this.#place(), services)
+    this.moving = new ShardMoving(this.#ofMoves(), services)
     this.#sleepers = new Sleepers(this.#ofSleepers(), services)
     services.statusReporter.losses.on(() => this.#sleepers.tellAgain())
     owned.lost.on(() => this.#taken())
@@ -101,7 +91,7 @@ export class Shard {
       get isEnding() {
         return isEnding()
       },
-      isAwake: (nodeId) => this.nodes.has(nodeId) || this.#turning.has(nodeId),
+      isAwake: (nodeId) => this.nodes.has(nodeId) || this.#turning.has(nodeId) || this.#residents.hasLeft(nodeId),
       wake: (nodeId) => this.#wake(nodeId, []),
     }
   }
@@ -113,30 +103,31 @@ export class Shard {
   #listen(): void {
     if (this.#isLeaving || this.#isOver) return
     this.#subscription ??= this.services.transport.subscribe(this.#subject, (message) => this.#receive(message))
-    this.#arrivals.open()
+    this.moving.open()
   }
 
   /** H4. An owner without a lease is no responder. */
   #listenNot(): void {
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
-    this.#arrivals.close()
+    this.moving.close()
   }
 
   // --- Calls
 
-  #receive(message: Message): void {
+  /** `arrivedMs`: of one that has waited. */
+  #receive(message: Message, arrivedMs?: number): void {
     if (this.#isOver) return
     const nodeId = message.subject.slice(this.#prefix.length)
     const { clock } = this.services
     const node = this.nodes.running.get(nodeId)
     if (node !== undefined && !this.#turning.has(nodeId)) {
       this.#calledMs.set(nodeId, clock.monotonicMs())
-      node.receiving.receive(message)
+      node.receiving.receive(message, arrivedMs)
       return
     }
     try {
-      this.#wait(nodeId, { message, ms: clock.monotonicMs() })
+      this.#wait(nodeId, { message, ms: arrivedMs ?? clock.monotonicMs() })
     } catch (error) {
       this.#refuse(nodeId, message, toFault(error, 'protocol.bad-envelope'))
     }
@@ -152,11 +143,11 @@ export class Shard {
     if (this.#isLeaving && !isMadeForOthers(message))
       throw new Fault('unavailable.stopped', `${this.owned.name} moves to another host`)
     const turning = this.#turning.get(nodeId)
+    if (turning === undefined && this.#residents.hasLeft(nodeId)) {
+      this.#turnAway(nodeId, message)
+      return
+    }
     if (turning === undefined && !this.#exists(nodeId)) {
-      if (this.#residents.hasLeft(nodeId)) {
-        this.#turnAway(nodeId, message)
-        return
-      }
       if (this.#residents.areAllHere && this.#births.of(nodeId, message) === 'no') throw this.#births.noSuchNode(nodeId)
     }
     if (this.#arrivedMessages >= settings.fencedMessagesMax || !backlog.hasRoom(message.caller, message.payload.length))
@@ -267,39 +258,29 @@ export class Shard {
     return isQuiet && !this.#turning.has(node.id) && mayFallAsleep(node, this.services)
   }
 
-  // --- Nodes that come from a host, or live there
+  // --- Nodes that move
 
-  #place(): ArrivalPlace {
-    const { settings, store, orders } = this.services
-    const { lease } = this.owned
+  #ofMoves(): MovingShard {
+    const isLeaving = () => this.#isLeaving
+    const isOver = () => this.#isOver
     return {
-      subject: subjectsOf(settings.system).shardArrivals(this.#service, this.shard),
-      service: this.#service,
-      target: store.directoryId!,
-      get isSilent() {
-        return lease.state !== 'held'
+      ...{ name: this.owned.name, service: this.#service, shard: this.shard, lease: this.owned.lease },
+      ...{ nodes: this.nodes, turning: this.#turning },
+      get isLeaving() {
+        return isLeaving()
       },
-      waits: () => {
-        if (this.#isLeaving || this.#isOver) return `${this.owned.name} moves to another host`
-        return orders.home(this.#service)?.to.kind === 'sharded' ? null : `no order lets nodes into ${this.owned.name}`
+      get isOver() {
+        return isOver()
       },
-      isBusy: (nodeId) => this.nodes.has(nodeId) || this.#turning.has(nodeId),
-      admit: (nodeId, commit) => this.#admit(nodeId, commit),
+      wake: async (nodeId, arrived) => {
+        // Nobody else would tell the database where it is.
+        if ((await this.#wake(nodeId, arrived)) === undefined) this.#sleepers.tellAgain()
+      },
+      goOn: (turning) => {
+        for (const { message, ms } of this.#leave(turning)) this.#receive(message, ms)
+      },
+      forget: (nodeId) => void this.#calledMs.delete(nodeId),
     }
-  }
-
-  async #admit(nodeId: string, commit: () => Promise<void>): Promise<void> {
-    const turning: Turning = { arrived: [] }
-    this.#turning.set(nodeId, turning)
-    try {
-      await commit()
-    } catch (error) {
-      this.#turning.delete(nodeId)
-      for (const { message } of this.#leave(turning)) this.#receive(message)
-      throw error
-    }
-    // Nobody else would tell the database where it is.
-    void this.#wake(nodeId, turning.arrived).then((node) => node === undefined && this.#sleepers.tellAgain())
   }
 
   #turnAway(nodeId: string, message: Message): void {
@@ -341,6 +322,7 @@ export class Shard {
 
   async #handOver(to: string | null, budget: StopBudget): Promise<void> {
     const { journal, outbox, statusReporter } = this.services
+    await budget.forLeaving(this.moving.idle())
     await budget.forLeaving(this.#leaveAll(budget))
     await budget.forLeaving(Promise.resolve(this.#subscription?.drain()))
     this.#subscription = undefined

@@ -24,7 +24,7 @@ export class ServiceMoves {
 
   /** The order, for `order`: nothing is changed. Throws `config.invalid` where the nodes can't go there. */
   async plan(service: string, to: Home, reason = ''): Promise<HomeOrder> {
-    checkServiceMove(service, await this.operator.database.nodes(service), await this.operator.shardHosts())
+    checkServiceMove(service, to, await this.operator.database.nodes(service), await this.operator.shardHosts())
     return { kind: 'home', service, to, reason, since: this.clock.now() }
   }
 
@@ -46,7 +46,7 @@ const namedMax = 5
  * Throws `config.invalid` where the nodes can't go there: no host offers the service, a host with nodes of it
  * does not, a node is a member of a group, or a host runs release 0.1.0.
  */
-export function checkServiceMove(service: string, rows: readonly NodeRow[], offers: readonly HostOffer[]): void {
+export function checkServiceMove(service: string, to: Home, rows: readonly NodeRow[], offers: readonly HostOffer[]): void {
   const offering = new Set(
     offers
       .filter(({ isLeaving, services }) => !isLeaving && services.some((each) => each.service === service))
@@ -57,6 +57,8 @@ export function checkServiceMove(service: string, rows: readonly NodeRow[], offe
       'config.invalid',
       `no host offers a sharded service ${service}: hosts do with host.offer(), once its class has shards`,
     )
+  if (to.kind === 'local' && !offering.has(to.hostId))
+    throw new Fault('config.invalid', `host ${to.hostId} does not offer service ${service}: ${named([...offering])} do`)
   const members = rows.filter(({ group }) => group !== undefined)
   if (members.length > 0)
     throw new Fault('config.invalid', `groups do not move: ${named(members.map(({ nodeId }) => nodeId))} are members of groups`)
@@ -66,7 +68,7 @@ export function checkServiceMove(service: string, rows: readonly NodeRow[], offe
       'config.invalid',
       `release ${firstRelease} moves no nodes, and runs on ${named(old.map(({ hostId }) => hostId))}`,
     )
-  const silent = rows.filter((row) => isLocal(row) && row.alive && !offering.has(row.hostId))
+  const silent = to.kind === 'local' ? [] : rows.filter((row) => isLocal(row) && row.alive && !offering.has(row.hostId))
   if (silent.length > 0)
     throw new Fault(
       'config.invalid',
@@ -80,7 +82,8 @@ export interface MoveProgress {
 }
 
 export function moveProgress(rows: readonly NodeRow[], to: Home): MoveProgress {
-  const isThere = (row: NodeRow) => to.kind === 'sharded' && row.shard !== undefined
+  const isThere = ({ shard, hostId }: NodeRow) =>
+    to.kind === 'sharded' ? shard !== undefined : shard === undefined && hostId === to.hostId
   const left = rows.filter((row) => row.directoryId !== null && !isThere(row))
   return { moved: rows.length - left.length, left }
 }

@@ -47,7 +47,8 @@ export type Control =
   | Promotion
   | PaceChange
   /**
-   * The nodes of this service go into its shards, one after the other.
+   * The nodes of this service go into its shards, one after the other; or out of them, into a host's own
+   * store.
    */
   | {
       readonly kind: 'home'
@@ -58,9 +59,7 @@ export type Control =
     }
 
 /** Where the nodes of a sharded service live. */
-export interface Home {
-  readonly kind: 'sharded'
-}
+export type Home = { readonly kind: 'sharded' } | { readonly kind: 'local'; readonly hostId: string }
 
 export type HomeOrder = Extract<Control, { kind: 'home' }>
 
@@ -122,8 +121,8 @@ export function isControl(value: unknown): value is Control {
 }
 
 function isHome(value: unknown): value is Home {
-  const { kind } = (value ?? {}) as Record<string, unknown>
-  return kind === 'sharded'
+  const { kind, hostId } = (value ?? {}) as Record<string, unknown>
+  return kind === 'sharded' || (kind === 'local' && isName(hostId))
 }
 
 /** As people read it. */
@@ -131,6 +130,8 @@ export function homeText(to: Home): string {
   switch (to.kind) {
     case 'sharded':
       return 'its shards'
+    case 'local':
+      return `host ${to.hostId}`
   }
 }
 

@@ -24,6 +24,8 @@ export interface Departure {
   readonly number: number
   /** The identity of the store that is to have it: no other one decides. */
   readonly target: string
+  /** The host of that store; undefined: it is a shard's. */
+  readonly hostId?: string | undefined
   /** M3. The node is there, and its state is deleted here. */
   readonly isOver: boolean
 }

@@ -16,6 +16,8 @@ export interface Subjects {
   wholeShard(service: string, shard: number): string
   /** The owner of a shard is told here of nodes that come into it. */
   shardArrivals(service: string, shard: number): string
+  /** The same of a host, for nodes that come out of the service's shards. */
+  hostArrivals(service: string, hostId: string): string
   /** Hosts tell each other which shards they have, and which they would take. */
   readonly offers: string
   /** Calls to any node of a service: a queue group that a node leaves while it does not serve. */
@@ -71,6 +73,7 @@ function allSubjects(prefix: string): Subjects {
     shard: (service, shard, nodeId) => `${prefix}.shard.${token('a service', service)}.${shard}.${token('a node id', nodeId)}`,
     wholeShard: (service, shard) => `${prefix}.shard.${token('a service', service)}.${shard}.*`,
     shardArrivals: (service, shard) => `${prefix}.arrivals.shard.${token('a service', service)}.${shard}`,
+    hostArrivals: (service, hostId) => `${prefix}.arrivals.host.${token('a service', service)}.${token('a host', hostId)}`,
     offers: `${prefix}.offers`,
     service: (service) => `${prefix}.service.${token('a service', service)}`,
     services: `${prefix}.service.`,

@@ -6,7 +6,7 @@ import { withSigningOperator } from '../context/connection.js'
 import { durationFlag, nameFlag } from '../context/flags.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
-import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
+import { type ExitCode, exitCodes, Failure, usageFailure } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
@@ -18,6 +18,7 @@ interface ServiceOrderFlags extends Omit<OrderFlags, 'to'>, KeyFlags {
 
 interface MoveFlags extends ServiceOrderFlags {
   readonly to: Home['kind']
+  readonly host?: string
   readonly reason?: string
   readonly wait: boolean
   readonly timeout?: number
@@ -33,9 +34,10 @@ export function addService(program: Program): void {
   const service = program.command.command('service').description('where the nodes of a service live')
   const moving = service
     .command('move')
-    .description('move the nodes of a local service into its shards, one after the other, while they are called')
+    .description('move the nodes of a service into its shards, or out of them to a host, while they are called')
     .argument('<service>', 'the service', nameFlag)
-    .addOption(new Option('--to <home>', 'where to').choices(['sharded']).makeOptionMandatory())
+    .addOption(new Option('--to <home>', 'where to').choices(['sharded', 'local']).makeOptionMandatory())
+    .option('--host <host>', 'with --to local: the host that gets them', nameFlag)
     .option('--reason <text>', 'why; "natsctl orders" shows it')
     .option('--no-wait', 'end when the order is given')
     .addOption(new Option('--timeout <duration>', 'how long to wait (default: 10m)').argParser(durationFlag))
@@ -56,19 +58,29 @@ function signing<T>({ order, ...flags }: ServiceOrderFlags, use: (operator: Oper
 
 function move(service: string, flags: MoveFlags): Promise<ExitCode> {
   return signing(flags, async (operator) => {
-    const order = await operator.serviceMoves.plan(service, { kind: flags.to }, flags.reason ?? '')
+    const order = await operator.serviceMoves.plan(service, homeIn(flags), flags.reason ?? '')
     if (flags.dryRun !== true) await operator.serviceMoves.order(order)
     const isWaited = flags.dryRun !== true && flags.wait
     const progress = isWaited ? await untilMoved(operator, order, flags.timeout ?? timeoutMsDefault) : await look(operator, order)
     const { moved, left } = progress
     const did = flags.dryRun === true ? 'would move' : isWaited ? 'moved' : 'ordered to move'
     show(flags.output, {
-      table: () => print(oneLine(`${did} service ${service} into ${homeText(order.to)}: ${progressText(progress)}`)),
-      document: () => ({ service, to: flags.to, moved, left: left.map(({ nodeId }) => nodeId), ...dryRunField(flags) }),
+      table: () => print(oneLine(`${did} service ${service} to ${homeText(order.to)}: ${progressText(progress)}`)),
+      document: () => ({ service, ...toField(order.to), moved, left: left.map(({ nodeId }) => nodeId), ...dryRunField(flags) }),
       names: () => [`service/${service}`],
     })
     return exitCodes.done
   })
+}
+
+function toField(to: Home) {
+  return to.kind === 'local' ? { to: to.kind, host: to.hostId } : { to: to.kind }
+}
+
+function homeIn({ to, host }: MoveFlags): Home {
+  if (to === 'sharded' && host === undefined) return { kind: to }
+  if (to === 'local' && host !== undefined) return { kind: to, hostId: host }
+  throw usageFailure(to === 'local' ? '--to local needs --host <host>' : '--host is for --to local')
 }
 
 async function look(operator: Operator, { service, to }: HomeOrder): Promise<MoveProgress> {

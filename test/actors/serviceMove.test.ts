@@ -5,7 +5,7 @@ import { command, defineUpgrade, eagerly, NodeObject, notNeeded, query, upgradeC
 import { memoryTransport } from '../../transports/memory/index.js'
 import { until } from '../support/eventually.js'
 import { type TestHost, TestSystem } from '../support/testSystem.js'
-import { CartV1, CartV2, toV2 } from './cartClasses.js'
+import { CartV1 } from './cartClasses.js'
 import { allOwned, cart } from './offeredCarts.js'
 
 /** The service before it has shards. */
@@ -41,6 +41,20 @@ const nodeIds = ['cart0', 'cart2']
 
 const order = (system: TestSystem, to: 'sharded') =>
   system.database.setControl({ kind: 'home', service: 'cart', to: { kind: to }, reason: '', since: system.clock.now() })
+
+const orderBack = (system: TestSystem, hostId: string) =>
+  system.database.setControl({
+    kind: 'home',
+    service: 'cart',
+    to: { kind: 'local', hostId },
+    reason: '',
+    since: system.clock.now(),
+  })
+
+const isBack = async (system: TestSystem, hostId: string) => {
+  const rows = await system.database.nodes('cart')
+  return rows.length === nodeIds.length && rows.every((row) => row.shard === undefined && row.hostId === hostId)
+}
 
 const isThere = async (system: TestSystem, host?: string) => {
   const rows = await system.database.nodes('cart')
@@ -249,84 +263,96 @@ for (const { title, at, who } of kills)
     }
   })
 
-/** Messages of moves by a text that they have; their subject says which way they go. */
-const says = (message: { readonly subject: string; readonly payload: Uint8Array }, text: string, to: 'owner' | 'source') =>
-  message.subject.includes('.arrivals.') === (to === 'owner') && Buffer.from(message.payload).includes(text)
+/** All nodes are in their shards, at host `b`; host `a` offers the service too. */
+async function sharded(t: ExecutionContext) {
+  const made = await local(t)
+  await order(made.system, 'sharded')
+  await until(() => isThere(made.system, 'b'), 'all have moved')
+  return made
+}
 
-async function movesWhole(t: ExecutionContext, { system, a }: { system: TestSystem; a: TestHost }) {
+test('nodes move out of their shards to a host and back, while they are called', async (t) => {
+  const { system, a } = await sharded(t)
   const running = nodeIds.map((id) => calls(system, id))
-  await order(system, 'sharded')
-  await until(() => isThere(system, 'b'), 'all have moved')
+  await system.clock.passes(200)
+  for (let i = 0; i < 2; i++) {
+    await orderBack(system, 'a')
+    await until(() => isBack(system, 'a'), 'all are at the host')
+    t.is(a.running.status().nodes.filter(({ id }) => nodeIds.includes(id)).length, nodeIds.length)
+    await system.clock.passes(300)
+    await order(system, 'sharded')
+    await until(() => isThere(system), 'all are in their shards')
+    await system.clock.passes(300)
+  }
   for (const [i, id] of nodeIds.entries()) {
     const acknowledged = await running[i]!.end()
     t.deepEqual(await cart(system.desk, id).items(), ['first', ...acknowledged])
   }
-  t.deepEqual(
-    a.running.status().nodes.filter(({ id }) => nodeIds.includes(id)),
-    [],
-  )
-}
-
-test('M2: an answer that is lost is given again, whatever was asked meanwhile', async (t) => {
-  const made = await local(t)
-  let lost = 0
-  made.system.broker.filter = ({ message }) => (says(message, 'arrived', 'source') && ++lost <= 2 ? 'drop' : 'deliver')
-  await movesWhole(t, made)
-  t.true(lost > 2)
 })
 
-test('M2, M4: a node that was refused goes on where it was, and a state of it that comes late changes nothing', async (t) => {
-  const made = await local(t)
-  const { system } = made
-  let refused = 0
-  let late = 0
-  system.broker.filter = ({ message }) => {
-    if (says(message, 'refused', 'source')) refused++
-    if (refused > 0 || !says(message, 'take', 'owner')) return 'deliver'
-    late++
-    return { lateMs: 30_000 }
-  }
-  await movesWhole(t, made)
-  t.true(refused > 0 && late > 0)
-  await system.clock.passes(40_000)
-  for (const id of nodeIds) t.is(new Set(await cart(system.desk, id).items()).size, (await cart(system.desk, id).items()).length)
-})
+const killsBack: readonly Kill[] = [
+  ...[1, 2].map(
+    (n): Kill => ({
+      title: `the host, after its commit ${n}`,
+      who: 'a',
+      at: ({ a, kill }) => {
+        const strike = once(kill, n)
+        a.state.afterCommit = (writes) => {
+          if (writes.some(([key]) => key.startsWith('a/'))) strike()
+        }
+      },
+    }),
+  ),
+  ...(['a', 'b'] as const).map(
+    (who): Kill => ({
+      title: `the ${who === 'a' ? 'host' : 'owner'}, when question 2 is on its way`,
+      who,
+      at: ({ system, kill }) => {
+        const strike = once(kill, 2)
+        memoryTransport(system.broker, {}).subscribe(`theseus.${system.name}.arrivals.>`, () => strike())
+      },
+    }),
+  ),
+  ...(['deliver', 'lose'] as const).flatMap((fate) =>
+    [1, 2].map(
+      (n): Kill => ({
+        title: `the owner, when its entry ${n} ${fate === 'deliver' ? 'arrives' : 'is lost'}`,
+        who: 'b',
+        at: ({ system, kill }) => {
+          let left = n
+          for (let shard = 0; shard < 8; shard++)
+            system.shardLogs.shard('cart', shard).log.fate = ({ bytes }) => {
+              if (!Buffer.from(bytes).includes('d/cart') || left === 0 || --left > 0) return 'deliver'
+              kill()
+              return fate
+            }
+        },
+      }),
+    ),
+  ),
+]
 
-test('M3: while host and owner don’t reach each other the node is in neither place, and its calls wait', async (t) => {
-  const made = await local(t)
-  const { system, a } = made
-  let isCut = false
-  system.broker.filter = ({ message }) => {
-    // From the moment when its state is on its way.
-    isCut ||= says(message, 'take', 'owner')
-    const isOfMove = message.subject.includes('.arrivals.') || says(message, 'arrived', 'source')
-    return isCut && isOfMove ? 'drop' : 'deliver'
-  }
-  await order(system, 'sharded')
-  await until(() => isCut, 'they are cut off')
-  await system.clock.passes(15_000)
-  const [away] = nodeIds.filter((id) => !a.running.status().nodes.some((node) => node.id === id))
-  const waits = cart(system.desk, away!).add('second')
-  await system.clock.passes(5_000)
-  t.true(a.warnings().some((message) => message.startsWith(`node ${away} waits for shard-cart-`)))
-  system.broker.filter = undefined
-  t.is(await waits, 2)
-  await until(() => isThere(system, 'b'), 'all have moved')
-})
-
-test('an upgrade that comes during the move goes on, and so does the move', async (t) => {
-  const { system, a } = await local(t)
-  await order(system, 'sharded')
-  await system.publish(toV2())
-  await until(() => isThere(system, 'b'), 'all have moved')
-  for (const id of nodeIds) t.deepEqual(await system.desk.ref(CartV2, id).items(), ['first'])
-  t.deepEqual(
-    a.running.status().nodes.filter(({ id }) => nodeIds.includes(id)),
-    [],
-  )
-  const rows = await until(async () => {
-    const found = await system.database.nodes('cart')
-    return found.every(({ version }) => version === 2) && found
-  }, 'the upgrade is over')
-  t.is((rows || []).length, nodeIds.length)
-})
+for (const { title, at, who } of killsBack)
+  test(`M1, M2, M3, back to a host: killed is ${title}: each node is whole, in one place`, async (t) => {
+    const { system, a, b } = await sharded(t)
+    const running = nodeIds.map((id) => risked(system, id))
+    await system.clock.passes(100)
+    let killed: ReturnType<TestHost['kill']> | undefined
+    at({ system, a, kill: () => (killed ??= (who === 'a' ? a : b).kill()) })
+    await orderBack(system, 'a')
+    await until(() => killed !== undefined, 'it is killed')
+    a.state.afterCommit = undefined
+    const back = await system.host(who, { state: killed! })
+    await back.offer(CartV1, { capacity: who === 'a' ? 0.001 : 1 })
+    await until(() => isBack(system, 'a'), 'all are at the host')
+    await system.clock.passes(500)
+    for (const [i, id] of nodeIds.entries()) {
+      const acknowledged = await running[i]!()
+      const items = await cart(system.desk, id).items()
+      t.is(new Set(items).size, items.length, `${id}: nothing is there twice`)
+      t.deepEqual(
+        items.filter((item) => item === 'first' || acknowledged.includes(item)),
+        ['first', ...acknowledged],
+      )
+    }
+  })

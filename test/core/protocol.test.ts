@@ -138,6 +138,7 @@ test('the page’s subjects are the code’s', (t) => {
       subjects.shard('service', 0, 'node').replace('.0.', '.shard.'),
       subjects.offers,
       subjects.shardArrivals('service', 0).replace(/0$/, 'shard'),
+      subjects.hostArrivals('service', 'host'),
       subjects.event('event'),
       subjects.introduced,
       subjects.announcements,
@@ -149,7 +150,7 @@ test('the page’s subjects are the code’s', (t) => {
     ],
   )
   t.true(rows[1]![1]!.includes(`queue group \`${serviceQueue}\``))
-  t.true(rows[8]![1]!.includes(`queue group \`${serverQueue}\``))
+  t.true(rows[9]![1]!.includes(`queue group \`${serverQueue}\``))
 })
 
 test('the page’s limits are the code’s', (t) => {

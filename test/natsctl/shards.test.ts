@@ -177,13 +177,20 @@ test('the nodes of a local service move into its shards by an order, which is wa
   t.regex(silent.stderr, /h1 must offer service cart too/)
   await h1.offer(CartV1, { capacity: 0.001 })
   const dry = await run('service', 'move', 'cart', '--to', 'sharded', '--dry-run')
-  t.is(dry.stdout, 'would move service cart into its shards: 0 nodes there, 1 to come\n')
+  t.is(dry.stdout, 'would move service cart to its shards: 0 nodes there, 1 to come\n')
   const late = await run('service', 'move', 'cart', '--to', 'sharded', '--timeout', '1500ms')
   t.is(late.code, 5)
   t.regex(late.stderr, /1 node of cart have not moved: c1 on h1.*natsctl service release cart/)
   t.regex((await run('audit')).stdout, /home\/cart in its shards/)
   t.is((await run('service', 'release', 'cart')).stdout, 'released service cart\n')
   t.regex((await run('service', 'release', 'cart')).stderr, /no order moves service cart/)
+  t.regex((await run('service', 'move', 'cart', '--to', 'local')).stderr, /--to local needs --host <host>/)
+  const away = await run('service', 'move', 'cart', '--to', 'local', '--host', 'h9')
+  t.regex(away.stderr, /host h9 does not offer service cart: h1, h2 do/)
+  t.is(
+    (await run('service', 'move', 'cart', '--to', 'local', '--host', 'h1')).stdout,
+    'moved service cart to host h1: 1 node there, 0 to come\n',
+  )
   t.deepEqual(await json('service', 'move', 'cart', '--to', 'sharded', '--no-wait'), {
     ...{ service: 'cart', to: 'sharded', moved: 0, left: ['c1'] },
   })
