@@ -7,7 +7,7 @@
  *   them again, within their deadlines, and the owner of the shard answers.
  * - A move that was begun goes on at the host's next start, and after a refusal the node starts here.
  */
-import { reasonOf } from '../../core/base/fault.js'
+import { isFault, reasonOf } from '../../core/base/fault.js'
 import type { HomeOrder } from '../../core/control/control.js'
 import { type Arrival, checkMove } from '../../core/model/nodeMove.js'
 import { describeClass, type NodeClass } from '../../core/model/nodeObject.js'
@@ -173,6 +173,10 @@ export class LocalMoves {
       await this.set.begin([node], async () => {})
     } catch (error) {
       this.services.observe({ type: 'nodeFailed', nodeId, error })
+      // A fault that nobody can mend from here is not met again before the host starts anew.
+      if (isFault(error) && error.code.startsWith('config.')) return
+      const again = () => void (this.#isStopped || this.set.has(nodeId) || this.#start(nodeId))
+      this.services.clock.after(againMs, again)
     }
   }
 

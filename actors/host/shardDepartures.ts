@@ -1,6 +1,7 @@
 /**
- * Nodes of a shard that go into a host's own store, by an operator's order (`home` of core/control/control.ts):
- * one after the other, each as a drained copy. A move that was begun goes on with the shard's next owner.
+ * Nodes of a shard that go into a host's own store, by an operator's order (`home` of
+ * core/control/control.ts): one after the other, each as a drained copy. A move that was begun goes on with
+ * the shard's next owner.
  */
 import { reasonOf } from '../../core/base/fault.js'
 import { keys } from '../../core/model/nodeRecord.js'

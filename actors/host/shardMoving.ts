@@ -100,7 +100,7 @@ export class ShardMoving {
     void shard.wake(nodeId, turning.arrived)
   }
 
-  /** The node is not awake while this runs: why it stays, or null. Its calls wait, and find it or its host then. */
+  /** The node is not awake while `work` runs, and its calls wait: why it stays, or null. */
   async #setAside(nodeId: string, work: () => Promise<void>): Promise<string | null> {
     const { shard, services } = this
     if (shard.nodes.starting.has(nodeId) || shard.turning.has(nodeId)) return 'it is being woken'
