@@ -25,6 +25,7 @@ import { Host } from './actors/host/host.js'
 import { HostedShards } from './actors/host/hostedShards.js'
 import { NodeServices } from './actors/host/nodeServices.js'
 import { NodeSet } from './actors/host/nodeSet.js'
+import { CallRecorder } from './actors/inspection/callRecorder.js'
 import { Inspection } from './actors/inspection/inspection.js'
 import { InspectionClient } from './actors/inspection/inspectionClient.js'
 import { Neighbours } from './actors/neighbours/neighbours.js'
@@ -101,6 +102,7 @@ const hostParts: readonly (new (...args: any[]) => object)[] = [
   EventHub,
   Controls,
   Inspection,
+  CallRecorder,
   InspectionClient,
   ObjectFactory,
   Neighbours,

@@ -3,6 +3,7 @@
  * Together with the main entry it is all that `natsctl` uses. docs/reference.md says what each name is.
  */
 export type { Gather } from './actors/base/tokens.js'
+export type { RecordedBatch } from './actors/operator/callRecordings.js'
 export { type MoveProgress, moveProgress } from './actors/operator/serviceMove.js'
 export { type ShardSeen, shardsOf } from './actors/operator/shardsSeen.js'
 export { copyShard } from './actors/shards/shardBackup.js'
@@ -18,6 +19,7 @@ export { notServing, type PhaseStage, phases, stageOf } from './core/base/phases
 export { quantileMs } from './core/base/timeBuckets.js'
 export { type AuditEntry, type AuditHead, auditPageMax, checkAudit, decodeAuditEntry } from './core/control/audit.js'
 export { type Uncovered, uncovered } from './core/control/auditCover.js'
+export { callRecordingBounds, isFieldName } from './core/control/callRecording.js'
 export {
   type Control,
   controlKey,

@@ -35,6 +35,7 @@ import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './o
 import { checkForm } from './output/forms.js'
 import type { Program } from './output/program.js'
 import { adviseUsage } from './output/usageAdvice.js'
+import { addRecord } from './record/record.js'
 import { addService } from './shards/service.js'
 import { addShard } from './shards/shard.js'
 import { addUp } from './up/up.js'
@@ -80,6 +81,7 @@ export async function perform(words: readonly string[]): Promise<ExitCode> {
   addRollout(program)
   addExplain(program)
   addInspect(program)
+  addRecord(program)
   addNode(program)
   addHost(program)
   addService(program)

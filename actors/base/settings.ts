@@ -203,6 +203,13 @@ export interface HostSettings {
    * and collections, or the values of fields too. Schedules see everything.
    */
   readonly observedState: 'nothing' | 'names' | 'values'
+  /**
+   * The orders to record calls (`natsctl record`) that the host follows: none, signed ones, or also those of
+   * a system where nobody signs.
+   */
+  readonly recordedCalls: 'nothing' | 'signed' | 'anyone'
+  /** Fields that are masked in every recording, whatever the order says. */
+  readonly maskedFields: readonly string[]
   /** How long it waits for an object to be free to tell of its memory. */
   readonly observedMs: number
   /**
@@ -299,6 +306,8 @@ export const defaultSettings: Omit<HostSettings, 'system' | 'hostId'> = {
   phasesKeptMax: 10_000,
   lookersMax: 8,
   observedState: 'names',
+  recordedCalls: 'signed',
+  maskedFields: [],
   observedMs: 1_000,
   tellingsMax: 32,
   tellingsMs: 1_000,

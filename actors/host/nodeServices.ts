@@ -17,6 +17,7 @@ import { ClassRegistry } from '../history/classRegistry.js'
 import { DenialReports } from '../history/denialReports.js'
 import { Intake } from '../history/intake.js'
 import { UpgradeHistory } from '../history/upgradeHistory.js'
+import { CallRecorder } from '../inspection/callRecorder.js'
 import { Inspection } from '../inspection/inspection.js'
 import { Neighbours } from '../neighbours/neighbours.js'
 import { Controls } from '../registration/controls.js'
@@ -61,6 +62,7 @@ export class NodeServices {
     @inject(EventHub) readonly events: EventHub,
     @inject(Controls) readonly controls: Controls,
     @inject(Inspection) readonly inspection: Inspection,
+    @inject(CallRecorder) readonly callRecorder: CallRecorder,
     @inject(HostFence) readonly fence: HostFence,
     @inject(CallAdmission) readonly admission: CallAdmission,
     @inject(Backlog) readonly backlog: Backlog,

@@ -26,6 +26,7 @@ import {
 import { differencesSeenMax } from '../../core/inspection/rewoundSeen.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { Message, Subscription, Transport } from '../../core/ports/transport.js'
+import type { Signed } from '../../core/trust/signed.js'
 import { actorEvent, type StatechartEvent, statechartEvent } from '../../core/upgrade/statechartEvent.js'
 import { decode } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
@@ -34,6 +35,7 @@ import { CallTimes } from '../base/callTimes.js'
 import type { HostSettings } from '../base/settings.js'
 import { tokens } from '../base/tokens.js'
 import { countDifferences, differencesOf, readReport } from '../state/rewindReport.js'
+import { CallRecorder, refusedRecording } from './callRecorder.js'
 import { InspectionPublisher } from './inspectionPublisher.js'
 import { InspectionQueue } from './inspectionQueue.js'
 import { type InspectedNode, NodeChanges } from './nodeChanges.js'
@@ -80,6 +82,7 @@ export class Inspection {
     @inject(tokens.clock) private readonly clock: Clock,
     @inject(tokens.settings) private readonly settings: HostSettings,
     @inject(tokens.observer) private readonly notify: HostObserver,
+    @inject(CallRecorder) private readonly recorder: CallRecorder,
   ) {
     this.#phases = new InspectionQueue(settings.phasesKeptMax)
     this.#news = new InspectionQueue(settings.seenQueueMax)
@@ -166,7 +169,7 @@ export class Inspection {
     }
   }
 
-  #look({ looker: viewer, leaseMs, afresh, only }: InspectionRequest): void {
+  #look({ looker: viewer, leaseMs, afresh, only, order }: InspectionRequest): void {
     if (leaseMs <= endingLeaseMs) {
       // The next tick finds the viewer gone.
       this.#viewers.delete(viewer)
@@ -175,6 +178,7 @@ export class Inspection {
     const isNew = !this.#viewers.has(viewer)
     if (isNew && this.#viewers.size >= this.settings.lookersMax)
       throw new Fault('unavailable.overloaded', `${this.settings.lookersMax} look at this host already`)
+    if (isNew && order !== undefined && !this.#records(viewer, order)) return
     const isToldAll = isNew || afresh.includes(this.settings.hostId)
     if (isToldAll) this.#countTelling()
     const wasWatched = this.isWatched
@@ -184,6 +188,18 @@ export class Inspection {
     if (!wasWatched) this.#wake()
     this.#observeWhatIsWanted()
     if (isToldAll) this.#tellAll(viewer, only)
+  }
+
+  /** False where it does not, and the viewer has been told why. */
+  #records(viewer: string, order: Signed): boolean {
+    try {
+      this.recorder.begin(viewer, order)
+      return true
+    } catch (error) {
+      this.#countTelling()
+      this.#publisher.recorded(viewer, refusedRecording(error))
+      return false
+    }
   }
 
   #countTelling(): void {
@@ -275,6 +291,7 @@ export class Inspection {
       for (const seen of this.#nodes?.changes(now, monotonicMs) ?? []) this.#news.add(seen)
       this.#flush()
       this.#tellFigures(now, monotonicMs)
+      this.#tellRecorded()
       this.#tick()
     })
   }
@@ -301,9 +318,22 @@ export class Inspection {
     for (const [viewer, { only }] of this.#viewers) if (only.figures) this.#publisher.one(viewer, [], figures)
   }
 
+  /** R2. A recording ends with the lease of its viewer. */
+  #tellRecorded(): void {
+    const { viewer } = this.recorder
+    if (viewer === undefined) return
+    if (!this.#viewers.has(viewer)) {
+      this.recorder.end()
+      return
+    }
+    const recorded = this.recorder.take()
+    if (recorded !== undefined) this.#publisher.recorded(viewer, recorded)
+  }
+
   /** Nobody looks any more. */
   #rest(): void {
     this.#cancelTick()
+    this.recorder.end()
     this.#news.clear()
     this.#events.clear()
     this.callTimes.keep(false)

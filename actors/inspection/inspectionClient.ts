@@ -16,9 +16,11 @@ import {
   type SeenBatch,
   seenMethod,
 } from '../../core/inspection/inspection.js'
+import type { RecordedSeen } from '../../core/inspection/recordedSeen.js'
 import type { Clock } from '../../core/ports/clock.js'
 import { type Random, randomName } from '../../core/ports/random.js'
 import type { Message, Transport } from '../../core/ports/transport.js'
+import type { Signed } from '../../core/trust/signed.js'
 import { decode, encodeCall } from '../../core/wire/codec.js'
 import { kinds } from '../../core/wire/envelope.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
@@ -31,6 +33,8 @@ export interface InspectionBatch {
   readonly seen: readonly Seen[]
   /** Only where they are asked for. */
   readonly figures: readonly FiguresSeen[]
+  /** Only for the viewer of a recording. */
+  readonly recorded?: RecordedSeen
   /** Messages that did not arrive, and what the host had no place for. */
   readonly lostMessages: number
   readonly dropped: number
@@ -65,9 +69,17 @@ export class InspectionClient {
     @inject(tokens.settings) private readonly settings: HostSettings,
   ) {}
 
-  /** Returns what ends it. */
-  start(hear: (batch: InspectionBatch) => void, only: InspectionFilter = {}): () => void {
-    const viewer = randomName(this.random)
+  /**
+   * Returns what ends it.
+   *
+   * @param recording the order to record calls, and the viewer that it names
+   */
+  start(
+    hear: (batch: InspectionBatch) => void,
+    only: InspectionFilter = {},
+    recording?: { readonly viewer: string; readonly order: Signed },
+  ): () => void {
+    const viewer = recording?.viewer ?? randomName(this.random)
     const subjects = subjectsOf(this.settings.system)
     const heardOf = new HeardHosts()
     /** Of these something was lost. */
@@ -83,7 +95,7 @@ export class InspectionClient {
       }
     })
     const ask = () => {
-      this.#ask(viewer, [...afresh], only, inspectionLeaseMs)
+      this.#ask(viewer, [...afresh], only, inspectionLeaseMs, recording?.order)
       afresh.clear()
       cancel = this.clock.after(renewMs, ask)
     }
@@ -96,14 +108,14 @@ export class InspectionClient {
     }
   }
 
-  #ask(viewer: string, afresh: readonly string[], only: InspectionFilter, leaseMs: number): void {
+  #ask(viewer: string, afresh: readonly string[], only: InspectionFilter, leaseMs: number, order?: Signed): void {
     const { hostId } = this.settings
     const payload = encodeCall({
       kind: kinds.send,
       label: 0,
       seq: 1,
       method: lookMethod,
-      args: [{ looker: viewer, leaseMs, afresh, ...only }],
+      args: [{ looker: viewer, leaseMs, afresh, ...only, ...orderFields(order) }],
       deadlineMs: inspectionLeaseMs,
       caller: hostId,
       incarnation: 0,
@@ -122,12 +134,16 @@ export class InspectionClient {
   }
 }
 
+function orderFields(order: Signed | undefined) {
+  return order === undefined ? {} : { order: order.bytes, signature: order.signature }
+}
+
 /** The notes about each host that was heard, the one that was silent the longest first. */
 class HeardHosts {
   readonly #hosts = new Map<string, Heard>()
   #phases = 0
 
-  hear({ hostId, epoch, number, dropped, seen, figures = [] }: SeenBatch): InspectionBatch {
+  hear({ hostId, epoch, number, dropped, seen, figures = [], recorded }: SeenBatch): InspectionBatch {
     const known = this.#hosts.get(hostId)
     this.#forget(hostId)
     const heard: Heard = known?.epoch === epoch ? known : { epoch, number: 0, phases: new Set() }
@@ -139,7 +155,8 @@ class HeardHosts {
     const fresh = seen.filter((one) => one.type !== 'phase' || !heard.phases.has(one.n))
     for (const one of fresh) if (one.type === 'phase') this.#remember(heard.phases, one.n)
     this.#makeRoom(hostId)
-    return { hostId, seen: fresh, figures, lostMessages, dropped }
+    const batch = { hostId, seen: fresh, figures, lostMessages, dropped }
+    return recorded === undefined ? batch : { ...batch, recorded }
   }
 
   #remember(phases: Set<number>, n: number): void {

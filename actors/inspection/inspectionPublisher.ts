@@ -4,6 +4,7 @@
  */
 
 import { type FiguresSeen, type Seen, type SeenBatch, seenMethod } from '../../core/inspection/inspection.js'
+import type { RecordedSeen } from '../../core/inspection/recordedSeen.js'
 import type { Transport } from '../../core/ports/transport.js'
 import { encodeCall } from '../../core/wire/codec.js'
 import { deadlineMsMax, kinds } from '../../core/wire/envelope.js'
@@ -36,6 +37,19 @@ export class InspectionPublisher {
     partsOf(seen).forEach((part, i) => {
       this.#send([viewer], part, 0, true, i === 0 ? figures : [])
     })
+  }
+
+  /** Recorded calls for one viewer, in as many messages as they need. */
+  recorded(viewer: string, recorded: RecordedSeen): void {
+    const { calls } = recorded
+    const payload = this.#packed({ hostId: this.settings.hostId, epoch: this.epoch, number: 0, dropped: 0, seen: [], recorded })
+    if (payload !== undefined && payload.length <= this.transport.payloadBytesMax) this.#publish([viewer], payload)
+    else if (calls.length === 1) this.recorded(viewer, { ...recorded, calls: [], lost: recorded.lost + 1 })
+    else if (calls.length > 1) {
+      const half = Math.ceil(calls.length / 2)
+      this.recorded(viewer, { calls: calls.slice(0, half), lost: 0, ended: null, reason: null })
+      this.recorded(viewer, { ...recorded, calls: calls.slice(half) })
+    }
   }
 
   next(viewers: readonly string[], seen: readonly Seen[], dropped: number): void {

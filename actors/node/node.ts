@@ -57,6 +57,7 @@ export interface HostServices
     LearningServices,
     ManagerServices {
   readonly history: UpgradeHistory
+  readonly telemetry: Telemetry | undefined
 }
 
 type Parts = StateOwner & DepartingNode & LabelledNode & SoftwareNode & ReportingNode & RestartingNode & EndingNode

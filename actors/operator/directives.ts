@@ -96,6 +96,11 @@ export class Directives {
 
   /** Signs the order and has it carried out, once: whoever comes in between takes its number. */
   async direct(what: Order, reason = ''): Promise<unknown> {
+    return (await this.directed(what, reason)).result
+  }
+
+  /** The same, with the document that was signed. */
+  async directed(what: Order, reason = ''): Promise<{ readonly result: unknown; readonly document: Signed }> {
     const { clock, documents, server, settings, signing } = this.services
     const { upgraders, trust } = signing
     let isReadByAll = true
@@ -111,12 +116,13 @@ export class Directives {
         ...(reason === '' ? {} : { reason }),
       }
       const bytes = encodeDirective(directiveOf(order, digest, isReadByAll ? log : null, identity))
+      const document = signed('directive', bytes, ...documents.signers(identity))
       try {
-        return await documents.send({ purpose: 'directive', ...signed('directive', bytes, ...documents.signers(identity)) })
+        return { result: await documents.send({ purpose: 'directive', ...document }), document }
       } catch (error) {
         if (!isFault(error) || tries >= orderTriesMax) throw error
         const result = resultBefore(error)
-        if (result !== undefined) return result
+        if (result !== undefined) return { result, document }
         // Of several upgrade servers, one of release 0.1.0 may have been asked.
         const isTooNew = error.code === 'config.invalid' && isReadByAll && identity === null
         if (isTooNew) isReadByAll = false

@@ -33,6 +33,7 @@ import { CallTable } from '../calls/callTable.js'
 import { UpgradeServerClient } from '../history/upgradeServerClient.js'
 import { type InspectionBatch, InspectionClient } from '../inspection/inspectionClient.js'
 import { ShardReplacement } from '../shards/shardReplacement.js'
+import { type CallSample, type RecordedBatch, startRecording } from './callRecordings.js'
 import { type CallTarget, subjectOfCall } from './callTarget.js'
 import { Directives } from './directives.js'
 import { Documents } from './documents.js'
@@ -195,10 +196,7 @@ export class Operator {
     return this.#directives.forget(nodeId, reason)
   }
 
-  /**
-   * Tells the audit that a copy of the upgrade database is taken: an order like the others. `digest` is the
-   * file's, `version` the newest in it.
-   */
+  /** Tells the audit that a copy of the upgrade database is taken: an order. `digest` is the file's. */
   async recordBackup(digest: string, version: Version, reason = ''): Promise<void> {
     await this.#directives.direct({ order: 'backup', digest, version }, reason)
   }
@@ -206,6 +204,12 @@ export class Operator {
   /** The same of what is given back from one, before it is. */
   async recordRestore(digest: string, version: Version, reason = ''): Promise<void> {
     await this.#directives.direct({ order: 'restore', digest, version }, reason)
+  }
+
+  /** Has hosts record calls, and hears of them until that ends, or until the result is called. */
+  recordCalls(sample: CallSample, hear: (batch: RecordedBatch) => void, reason = ''): Promise<() => void> {
+    const { clock, random, inspectionClient } = this
+    return startRecording(sample, hear, { clock, random, inspectionClient, directives: this.#directives, reason })
   }
 
   async setInTable(table: string, key: string, value: string, reason = ''): Promise<void> {

@@ -35,7 +35,8 @@ export interface RouterServices {
   readonly outbox: Outbox
   readonly observe: HostObserver
   readonly settings: HostSettings
-  readonly telemetry: Telemetry | undefined
+  /** Telemetry of received calls, which may come and go. */
+  readonly callRecorder: { readonly received: Telemetry | undefined }
 }
 
 /** The receiver of calls: a node. */
@@ -82,7 +83,8 @@ export function route(node: RoutedNode, message: Message, carries: SubjectPurpos
 
 /** `now`: when it arrived. It may have waited for `lateMs` before. */
 function carry(node: RoutedNode, message: Message, carries: SubjectPurpose, now: number, lateMs: number): void {
-  const { admission, backlog, outbox, observe, telemetry } = node.services
+  const { admission, backlog, outbox, observe, callRecorder } = node.services
+  const telemetry = callRecorder.received
   const { replyTo, caller } = message
   if (replyTo !== undefined && !isInbox(replyTo)) {
     observe({ type: 'deadLetter', subject: message.subject, fault: notAnInbox(replyTo) })
@@ -196,7 +198,7 @@ export function timerCall(
     together: false,
   }
   const deadline = node.monotonicMs() + noDeadlineMs
-  const { telemetry } = node.services
+  const telemetry = node.services.callRecorder.received
   return telemetry === undefined
     ? new IncomingCall(node, envelope, undefined, deadline, timer)
     : new WatchedCall(telemetry, node.service, node, envelope, undefined, deadline, timer)

@@ -12,6 +12,7 @@ import { formats, isRead, numbersRead } from '../base/formats.js'
 import { isName, isVersion, type Version } from '../base/ids.js'
 import { isTableKey, isTableValue } from '../model/tables.js'
 import { isIdentity } from '../trust/trustRoot.js'
+import { type CallRecording, describeRecording, isCallRecording } from './callRecording.js'
 import {
   type Control,
   type ControlName,
@@ -48,6 +49,11 @@ export type Order =
    * know them, and refuses them.
    */
   | { readonly order: 'backup' | 'restore'; readonly digest: string; readonly version: Version }
+  /**
+   * Hosts tell a sample of calls to a viewer. For upgrade servers it is counted, and in the audit; the viewer
+   * shows it to the hosts. Releases before 0.2.0 do not know it, and refuse it.
+   */
+  | { readonly order: 'record'; readonly recording: CallRecording }
 
 interface AnyDirective {
   readonly system: string
@@ -180,6 +186,8 @@ function isOrder(value: unknown): value is Order {
     case 'backup':
     case 'restore':
       return isDigest(what.digest) && isVersion(what.version)
+    case 'record':
+      return isCallRecording(what.recording)
     default:
       return false
   }
@@ -222,6 +230,8 @@ export function describeOrder(what: Order): string {
       return `backup ${what.digest}, up to version ${what.version}`
     case 'restore':
       return `restore from backup ${what.digest}, up to version ${what.version}`
+    case 'record':
+      return describeRecording(what.recording)
   }
 }
 

@@ -8,7 +8,9 @@ import { isPhase, type Phase } from '../base/phases.js'
 import { timeBuckets } from '../base/timeBuckets.js'
 import type { LinkRole } from '../model/objectChain.js'
 import type { ServiceLimit } from '../schedules/serviceLimit.js'
+import type { Signed } from '../trust/signed.js'
 import type { StatechartEvent } from '../upgrade/statechartEvent.js'
+import { type RecordedSeen, recordedIn, recordingOrderIn } from './recordedSeen.js'
 import { isRewoundSeen, type RewoundSeen } from './rewoundSeen.js'
 
 export interface LinkSeen {
@@ -136,6 +138,8 @@ export interface SeenBatch {
   readonly seen: readonly Seen[]
   /** Only for who asks for them. */
   readonly figures?: readonly FiguresSeen[]
+  /** Only for the viewer of a recording. */
+  readonly recorded?: RecordedSeen
 }
 
 /** A question: to be told for so long. */
@@ -145,6 +149,8 @@ export interface InspectionRequest {
   /** Hosts that are to tell everything again: something of theirs was lost. */
   readonly afresh: readonly string[]
   readonly only: InspectionFilter
+  /** The order to record calls for this viewer. */
+  readonly order: Signed | undefined
 }
 
 /** The reports that a viewer wants; types and nodes that are left out restrict nothing. */
@@ -181,9 +187,7 @@ export const reasonLengthMax = 4096
 export const versionsSeenMax = 1024
 export const textSeenMax = 256
 
-/**
- * A reason may be a user's own text: it is cut where it is very long, and half a surrogate pair can't travel.
- */
+/** A reason may be a user's own text: it is cut where it is long, and half a surrogate pair can't travel. */
 export function reasonSeen(reason: string | null): string | null {
   return reason === null ? null : reason.slice(0, reasonLengthMax).toWellFormed()
 }
@@ -202,7 +206,7 @@ export function readInspectionRequest(value: unknown): InspectionRequest | undef
     figures: figures === true,
     ...(asksStates ? { states: true } : {}),
   }
-  return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only }
+  return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only, order: recordingOrderIn(value) }
 }
 
 /**
@@ -214,7 +218,7 @@ export function readSeenBatch(value: unknown): SeenBatch | undefined {
   const { hostId, epoch, number, dropped, seen, figures } = value
   if (!isName(hostId) || !isCount(epoch) || !isCount(number) || !isCount(dropped) || !Array.isArray(seen)) return undefined
   const told = Array.isArray(figures) && figures.length <= servicesMax ? figures.filter(areFigures) : []
-  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen).map(known), figures: told }
+  return { hostId, epoch, number, dropped, seen: seen.filter(isSeen).map(known), figures: told, ...recordedIn(value) }
 }
 
 /** Nothing else of it is kept. */

@@ -1,7 +1,9 @@
 /** The reports of hosts to those who look: everything, in order, while they look; and nothing otherwise. */
 import 'reflect-metadata'
 import test, { type ExecutionContext } from 'ava'
+import { seededRandom } from 'theseus-actors/memory'
 import { defaultSettings, type HostSettings } from '../../actors/base/settings.js'
+import { CallRecorder } from '../../actors/inspection/callRecorder.js'
 import { Inspection } from '../../actors/inspection/inspection.js'
 import type { InspectionBatch } from '../../actors/inspection/inspectionClient.js'
 import { InspectionQueue } from '../../actors/inspection/inspectionQueue.js'
@@ -352,7 +354,8 @@ test('while nobody looks no statechart is observed, no timer runs and nothing is
     },
   } as unknown as Transport
   const settings = { ...defaultSettings, system: 's', hostId: 'h1' } as HostSettings
-  const inspection = new Inspection(transport, clock, settings, () => {})
+  const recorder = new CallRecorder(clock, seededRandom(1), settings, { trusted: undefined, checkDirective: () => [] }, undefined)
+  const inspection = new Inspection(transport, clock, settings, () => {}, recorder)
   inspection.start(new Map())
   let observers = 0
   const inspect = () => {

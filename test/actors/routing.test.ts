@@ -94,7 +94,7 @@ function open(change: Partial<HostSettings> = {}) {
       observe,
       settings,
       outbox: new Outbox(transport, clock, settings),
-      telemetry: undefined as Telemetry | undefined,
+      callRecorder: { received: undefined as Telemetry | undefined },
     },
     monotonicMs: () => clock.monotonicMs(),
     knows: (version: number) => version <= node.newest,
@@ -279,11 +279,11 @@ test('a timer’s call is one of the object itself, at the node’s version, wit
 
 test('a host with telemetry watches what it receives, timers too', (t) => {
   const s = open()
-  s.node.services.telemetry = {}
+  s.node.services.callRecorder.received = {}
   s.arrives()
   t.true(s.taken[0] instanceof WatchedCall)
   t.true(timerCall(s.receiver, 7, { begin: () => true }, null, 'ring', []) instanceof WatchedCall)
-  s.node.services.telemetry = undefined
+  s.node.services.callRecorder.received = undefined
   t.false(timerCall(s.receiver, 7, { begin: () => true }, null, 'ring', []) instanceof WatchedCall)
 })
 

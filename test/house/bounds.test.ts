@@ -9,12 +9,13 @@ import { defaultSettings, type HostSettings } from '../../actors/base/settings.j
 import { isTestTitle } from '../support/testTitles.js'
 
 /**
- * The identity of a host, whom it lets call, how much of states it tells, and how many of its nodes the
- * operator lets go at once: no bounds of its own.
+ * The identity of a host, whom it lets call, how much of states and calls it tells, and how many of its nodes
+ * the operator lets go at once: no bounds of its own.
  */
-const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit', 'observedState'])
+const told = ['observedState', 'recordedCalls', 'maskedFields'] as const
+const others: ReadonlySet<keyof HostSettings> = new Set(['system', 'hostId', 'facts', 'roles', 'limit', ...told])
 
-type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit' | 'observedState'>
+type Bound = Exclude<keyof HostSettings, 'system' | 'hostId' | 'facts' | 'roles' | 'limit' | (typeof told)[number]>
 
 /** The file under test/actors, and the title there. */
 const triedBy: Readonly<Record<Bound, readonly [file: string, title: string]>> = {

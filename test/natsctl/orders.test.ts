@@ -69,6 +69,7 @@ test.serial('every order tells its target before anything is changed, and with -
     [['node', 'forget', 'p1', '--force'], /^would forget node p1 \(service pages/],
     [['table', 'set', 'authorized', 'p1', 'no'], /^would set authorized: p1 = no\n/],
     [['table', 'rm', 'authorized', 'p1'], /^authorized: would remove p1\n/],
+    [['record', 'p1.calls'], /^would record arguments and answers of calls to all services of system orders, for 60 s/],
   ])
   t.is((await natsctl(t, ['upgrade', 'publish', file], { env })).code, 0)
   await tries([

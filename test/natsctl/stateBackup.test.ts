@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { connect } from 'nats'
 import { command, createHost, NodeObject, query } from 'theseus-actors'
+import { readRecordedCalls } from 'theseus-actors/build'
 import { jetStreamLogs } from 'theseus-actors/jetstream'
 import { lmdb } from 'theseus-actors/lmdb'
 import { memoryStore } from 'theseus-actors/memory'
@@ -49,8 +50,8 @@ async function tills(t: ExecutionContext) {
   const at = nextSystem()
   await startServer(t, at)
   const parent = newDirectory(t)
-  const start = async (directory: string) => {
-    const options = { hostId: 'h1', state: lmdb(directory), bundles: newDirectory(t), settings }
+  const start = async (directory: string, more: { recordedCalls?: 'anyone' } = {}) => {
+    const options = { hostId: 'h1', state: lmdb(directory), bundles: newDirectory(t), settings: { ...settings, ...more } }
     const host = await createHost({ system: at.system, ...at.ways, ...options })
     t.teardown(() => host.stop())
     await host.node(TillV1, 't1')
@@ -84,6 +85,33 @@ test('a directory is copied while its host serves, and a new one is made of the 
   t.like(await json('restore', 'h1.copy', '--directory', made, '--yes', '--digest', told.digest), { kind: 'directory', nodes: 1 })
   const again = await start(made)
   t.is(await again.ref(TillV1, 't1').sum(), 7)
+})
+
+test('calls are recorded while a host serves, for as long as the order says, and nothing where no host follows it', async (t) => {
+  const { start, directory, file, json, run, parent } = await tills(t)
+  const host = await start(directory)
+  t.regex((await run('record', 'a.calls')).stderr, /this records arguments and answers of calls to all services .*: give --yes/)
+  const refused = await run('record', 'a.calls', '--yes', '--for', '30s')
+  t.is(refused.code, 1)
+  t.regex(refused.stderr, /nothing was recorded: 1 host refused; h1: .*nobody signs in this system/)
+  t.false(existsSync(join(parent, 'a.calls')))
+  await host.stop()
+  const open = await start(directory, { recordedCalls: 'anyone' })
+  const till = open.ref(TillV1, 't1')
+  const paying = setInterval(() => void till.pay(7), 20)
+  t.teardown(() => clearInterval(paying))
+  const told = await json('record', 'a.calls', '--yes', '--calls', '5', '--mask', 'pay/1', 'pay/answer')
+  clearInterval(paying)
+  t.like(told, { file: 'a.calls', calls: 5, nodes: 1, hosts: 1, lost: 0, refused: {} })
+  t.is(statSync(join(parent, 'a.calls')).mode & 0o777, 0o600)
+  const { calls, masked } = await readRecordedCalls(join(parent, 'a.calls'))
+  t.deepEqual(masked, ['pay/1', 'pay/answer'])
+  t.deepEqual(
+    calls.map(({ node, className, method, host: at, number }) => [node, className, method, at, number]),
+    [1, 2, 3, 4, 5].map((number) => ['t1', 'Till.v1', 'pay', 'h1', number]),
+  )
+  t.not(calls[0]!.args[0], 7)
+  t.false(existsSync(file))
 })
 
 test('a copy that is damaged, cut off, or something else is refused before anything is done', async (t) => {

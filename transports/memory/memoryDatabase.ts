@@ -267,6 +267,7 @@ export class MemoryDatabase implements UpgradeDatabase {
         return this.#forget(what.nodeId)
       case 'backup':
       case 'restore':
+      case 'record':
         return true
     }
   }

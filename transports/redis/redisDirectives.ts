@@ -95,6 +95,7 @@ function orderArguments(what: Order): readonly (string | number)[] {
       return ['forget', what.nodeId]
     case 'backup':
     case 'restore':
+    case 'record':
       return ['note']
   }
 }

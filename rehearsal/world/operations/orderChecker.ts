@@ -80,6 +80,8 @@ function nameOf(what: Order): string {
     case 'backup':
     case 'restore':
       return `${what.order} ${what.digest}`
+    case 'record':
+      return `${what.order} ${what.recording.viewer}`
     case 'setInTable':
     case 'removeFromTable':
       return `${what.order} ${what.table} ${what.key}`
