@@ -39,6 +39,15 @@ export function transformTo({ line }: Member, version: Version): Blame {
   return { version, part: 'transform', className: line[version]!.className, method: null, how: 'implements' }
 }
 
+/** Of a flip that fails with this message: the part that the runtime names, or else the transform. */
+export function flipBlame(member: Member, version: Version, message: string): Blame {
+  const transform = transformTo(member, version)
+  if (/future-SO's initial\(\)/.test(message)) return { ...transform, part: 'futureSO' }
+  if (/past-SO's initial\(\)/.test(message))
+    return { ...transform, part: 'pastSO', className: member.line[version - 1]!.className }
+  return /\bupgrade\.start\b/.test(message) ? { ...transform, part: 'object' } : transform
+}
+
 export function blameText({ part, className, method, how, version }: Blame): string {
   const of = part === 'object' ? className : `the ${partName(part)} of ${className}`
   const does = how === 'implements' ? '' : how === 'delegates' ? ', which delegates it' : ', which is not needed'

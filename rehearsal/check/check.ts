@@ -112,6 +112,7 @@ async function playerOf(chain: readonly Upgrade[], options: CheckOptions, traffi
   const cast = new Cast(options.nodes ?? castOf(chain), chain)
   if (cast.flipping.length === 0) throw new Error('no node of these upgrades would flip: give their nodes in "nodes"')
   const accepted = await acceptedBySchemas(cast, options)
+  const endless = new Set<string>()
   const sourcesOf = (cast: Cast): Sources => {
     const classes = new Set([...cast.members.values()].flatMap(({ line }) => line))
     const internal = new Map([...cast.members].map(([nodeId, member]) => [nodeId, internalCommands(member)]))
@@ -125,6 +126,7 @@ async function playerOf(chain: readonly Upgrade[], options: CheckOptions, traffi
       ],
       accepted: (className, method) => accepted.get(`${className}.${method}`),
       traffic,
+      endless,
       own: (className, method) => options.arguments?.[className]?.[method],
       codeValues: codeValuesOf(cast),
     }
@@ -224,11 +226,13 @@ function parametersFrom({ source }: CheckOptions, classes: ReadonlySet<NodeClass
   }
 }
 
-function untriedOf({ nodeId, line }: Member, { cast, parametersOf, recorded, own, accepted, isInternal }: Sources) {
+function untriedOf({ nodeId, line }: Member, sources: Sources) {
+  const { cast, parametersOf, recorded, own, accepted, isInternal, endless } = sources
   return line.flatMap(({ className }, version) =>
     [...cast.methodsAt(nodeId, version).keys()].flatMap((method) => {
       const isRefused = accepted(className, method) === null
       const isKnown = parametersOf(className, method) !== undefined || own(className, method) !== undefined
+      if (endless.has(`${className}.${method}`)) return [{ className, method, why: 'its calls do not end, in any version' }]
       if (isInternal(nodeId, method)) return [{ className, method, why: 'only other nodes of its service call it' }]
       if (isRefused && own(className, method) === undefined && recorded(className, method).length === 0)
         return [{ className, method, why: 'no value was found that its schema accepts: give "arguments"' }]

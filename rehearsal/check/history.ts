@@ -53,6 +53,8 @@ export interface Sources {
   readonly traffic: Traffic
   /** Values that stand in the code. */
   readonly codeValues: CodeValues
+  /** Methods of classes whose calls never end, as `Class.method`: they are not called again. */
+  readonly endless: Set<string>
   /** Whether only nodes of the same service call it: nobody else knows when. */
   readonly isInternal: (node: string, method: string) => boolean
 }
@@ -131,12 +133,12 @@ export function randomHistory(sources: Sources, random: Random): History {
     } else {
       const on = random.next() < toFlipping ? flipping.nodeId : undefined
       const isReal = episode !== undefined && on !== undefined && random.next() < realCalls
-      const real = isReal ? realCall(episode, flipping, pool) : undefined
+      const real = isReal ? realCall(episode, flipping, pool, sources) : undefined
       const call = real ?? randomCall(sources, positions, pool, random, 0.88, on)
       if (call !== undefined) before.push({ is: 'call', ...call })
     }
   }
-  const real = episode !== undefined && random.next() < realCalls ? realCall(episode, flipping, pool) : undefined
+  const real = episode !== undefined && random.next() < realCalls ? realCall(episode, flipping, pool, sources) : undefined
   const call = real ?? randomCall(sources, positions, pool, random, 0.6, random.next() < 0.85 ? flipping.nodeId : undefined)
   const after = Array.from({ length: Math.floor(random.next() * (afterMax + 1)) }, () =>
     randomCall(sources, positions, pool, random, 0.9),
@@ -167,10 +169,15 @@ function statesFor(
 }
 
 /** The next call of real traffic, at the version of its class. Undefined where no version has that class. */
-function realCall(episode: Episode | undefined, { nodeId, line }: Member, pool: ValuePool): Call | undefined {
+function realCall(
+  episode: Episode | undefined,
+  { nodeId, line }: Member,
+  pool: ValuePool,
+  { endless }: Sources,
+): Call | undefined {
   const call = episode?.next()
   const version = line.findIndex(({ className }) => className === call?.className)
-  if (call === undefined || version < 0) return undefined
+  if (call === undefined || version < 0 || endless.has(`${call.className}.${call.method}`)) return undefined
   const { method, args } = call
   for (const arg of args) pool.learn(arg)
   return { node: nodeId, version, method, args }
@@ -196,11 +203,13 @@ function randomCall(
     const next = positions.next(node) ?? cast.newest
     const version = random.next() < 0.7 ? next - (random.next() < 0.5 ? 1 : 0) : Math.floor(random.next() * (cast.newest + 1))
     const kind: MethodKind = random.next() < commands ? 'command' : 'query'
-    const all = [...cast.methodsAt(node, version)].filter(([method]) => !sources.isInternal(node, method))
+    const { className } = cast.member(node).line[version]!
+    const isTried = (method: string) => !sources.isInternal(node, method) && !sources.endless.has(`${className}.${method}`)
+    const all = [...cast.methodsAt(node, version)].filter(([method]) => isTried(method))
     const ofKind = all.filter(([, its]) => its === kind)
     const [method] = ofKind.length > 0 ? pick(ofKind, random) : all.length > 0 ? pick(all, random) : []
     if (method === undefined) continue
-    const args = argumentsOf(sources, cast.member(node).line[version]!.className, method, pool, random)
+    const args = argumentsOf(sources, className, method, pool, random)
     if (args === undefined) continue
     for (const arg of args) pool.learn(arg)
     return { node, version, method, args }
@@ -233,7 +242,8 @@ const looksMax = 160
 const candidatesMax = 4
 
 /** The queries that are asked of all nodes at all versions when a history is over. */
-export function looksAfter(history: History, { cast, parametersOf, recorded, accepted, traffic }: Sources): readonly Call[] {
+export function looksAfter(history: History, sources: Sources): readonly Call[] {
+  const { cast, parametersOf, recorded, accepted, traffic, endless } = sources
   const { before, call, after, states = {} } = history
   const used = new ValuePool()
   const texts: unknown[] = []
@@ -256,7 +266,7 @@ export function looksAfter(history: History, { cast, parametersOf, recorded, acc
   for (const [node, { line }] of cast.members)
     for (const [version, definition] of line.entries())
       for (const [method, kind] of cast.methodsAt(node, version)) {
-        if (kind !== 'query') continue
+        if (kind !== 'query' || endless.has(`${definition.className}.${method}`)) continue
         const parameters = parametersOf(definition.className, method)
         const fit = accepted(definition.className, method)
         const tuples =

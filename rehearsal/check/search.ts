@@ -1,7 +1,9 @@
 /** Plays random histories, and makes a finding of each difference that is nobody's intention. */
+import { isDeepStrictEqual } from 'node:util'
 import { seededRandom } from 'theseus-actors/memory'
-import { type Blame, carriedOutBy, transformTo } from './blame.js'
+import { type Blame, carriedOutBy, flipBlame, transformTo } from './blame.js'
 import { Diagnostician, type FindingKind } from './diagnosis.js'
+import { endlessCall, methodOf } from './endless.js'
 import { type CheckReport, type Finding, findingOf, type MeantChange, type SourceLine, transcriptOf } from './findings.js'
 import { type Call, callText, type History, looksAfter, Positions, randomHistory, targetOf } from './history.js'
 import { lateRefusal, suspectSide } from './lateRefusals.js'
@@ -22,8 +24,9 @@ export interface SearchOptions {
   readonly lineOf: (blame: Blame) => SourceLine | null
 }
 
-/** Histories played at once on one stage. */
+/** Histories played at once on one stage; fewer where they take long, so that it ends in time. */
 const atOnce = 16
+const batchMsMax = 500
 /** A little more time passes in a control than in what it controls. */
 const jitterMs = 7
 const controlSeed = 2
@@ -42,6 +45,7 @@ export class Search {
   readonly #noisy = new Set<string>()
   /** Failures of a new method that were looked into, by method. */
   readonly #failures = new Map<string, number>()
+  #untilMs = Number.POSITIVE_INFINITY
   readonly #meant = new Map<string, MeantChange>()
   readonly #tally: Tally
   readonly #refusals: Refusals
@@ -59,13 +63,18 @@ export class Search {
     const { histories, seed, withinMs, findingsMax } = this.options
     const random = seededRandom(seed)
     const untilMs = performance.now() + withinMs
-    const together = this.player instanceof SharedStages ? atOnce : 1
+    const most = this.player instanceof SharedStages ? atOnce : 1
+    this.#untilMs = untilMs
+    let together = 1
     let played = 0
     while (played < histories && performance.now() < untilMs) {
       const batch = Array.from({ length: Math.min(together, histories - played) }, () =>
         randomHistory(this.player.sources, random),
       )
+      const beganMs = performance.now()
       const pairs = await Promise.all(batch.map((history) => this.#pair(history)))
+      const msEach = (performance.now() - beganMs) / batch.length
+      together = Math.max(1, Math.min(most, Math.floor(batchMsMax / msEach)))
       played += batch.length
       for (const [i, history] of batch.entries()) await this.#judge(history, pairs[i]!)
       if (this.#findings.length >= Math.max(findingsMax, 1)) break
@@ -92,6 +101,7 @@ export class Search {
   async #judge(history: History, [early, late]: Pair): Promise<void> {
     this.#tally.count(history, early, late)
     this.#refusals.note(history, early, late)
+    if (await this.#neverEnds(history, [early, late])) return
     const failed = failedFlip(early, late)
     if (failed !== undefined) return this.#flipThrew(history, failed)
     const looks = looksAfter(history, this.player.sources)
@@ -159,6 +169,36 @@ export class Search {
     return this.#findings.length >= this.options.findingsMax
   }
 
+  /** Whether some call of it does not end. Where this is so in one order only, an SO is to blame. */
+  async #neverEnds(history: History, [early, late]: Pair): Promise<boolean> {
+    const { sources } = this.player
+    const endless = (pair: Pair) =>
+      (['callFirst', 'flipFirst'] as const).map((order, i) => endlessCall(history, order, pair[i]!, sources))
+    const [one, other] = endless([early, late])
+    const culprit = one ?? other
+    if (culprit === undefined) return false
+    // A machine that stands still ends calls as well, but not the same ones again.
+    if (!isDeepStrictEqual(endless(await this.#pair(history)), [one, other])) return true
+    const isOfClass = one !== undefined && other !== undefined && methodOf(one, sources) === methodOf(other, sources)
+    if (isOfClass) {
+      sources.endless.add(methodOf(culprit, sources))
+      return true
+    }
+    const version = targetOf(history, sources.cast)!
+    const key = `endless ${methodOf(culprit, sources)} ${version}`
+    if (this.#seen.has(key) || this.options.without.includes('throws')) return true
+    this.#seen.add(key)
+    const runs = one === undefined ? version : version - 1
+    const blame = carriedOutBy(sources.cast.member(culprit.node), culprit.version, runs, culprit.method)
+    const ends: Outcome = { is: 'threw', code: 'timeout', name: 'timeout', message: 'it does not end' }
+    const is = (here: Call | undefined, there: Outcome): Outcome => (here === undefined ? there : ends)
+    const [before, after] = [is(one, early.call), is(other, late.call)]
+    const difference: Difference = { at: 'call', call: culprit, early: before, late: after }
+    const because = `it does not end ${one === undefined ? 'after' : 'before'} the flip`
+    this.#add(findingOf({ ...history, call: culprit, after: [] }, difference, { kind: 'throws', blame, because }, sources.cast))
+    return true
+  }
+
   /** Those that are not meant; what is meant is noted. */
   #differences(history: History, [early, late]: Pair): readonly Difference[] {
     const { sources } = this.player
@@ -211,7 +251,7 @@ export class Search {
       return false
     }
     this.#seen.add(this.#keyOf(history, difference))
-    const smallest = await shrunk(history, player.sources, async (candidate) => {
+    const smallest = await shrunk(history, player.sources, this.#untilMs, async (candidate) => {
       const [early, late] = await this.#pair(candidate)
       return this.#differences(candidate, [early, late]).some(same)
     })
@@ -264,7 +304,10 @@ export class Search {
         ),
       )
       const isOfClass = !isSame(this.#outcomeAt(history, one!, at, call), this.#outcomeAt(history, other!, at, call))
-      return isOfClass || history.before.some(({ is }) => is === 'flip') === undefined ? 'of the class' : 'of the transform'
+      if (isOfClass) return 'of the class'
+      // The very same playing: nothing has other chance in it but the runs of transforms.
+      const same = await play(history, order, this.player, { seed: 1 })
+      return isSame(this.#outcomeAt(history, same, at, call), was) ? 'of the class' : 'of the transform'
     }
     return 'no'
   }
@@ -293,13 +336,13 @@ export class Search {
     const key = `flip ${version} ${failed.name}`
     if (this.#seen.has(key) || this.options.without.includes('throws')) return
     this.#seen.add(key)
-    const smallest = await shrunk(history, this.player.sources, async (candidate) => {
+    const smallest = await shrunk(history, this.player.sources, this.#untilMs, async (candidate) => {
       const traces = await this.#pair(candidate)
       return failedFlip(...traces) !== undefined
     })
     const traces = await this.#pair(smallest)
     const outcome = failedFlip(...traces) ?? failed
-    const blame = transformTo(cast.member(smallest.flip), version)
+    const blame = flipBlame(cast.member(smallest.flip), version, outcome.message)
     const difference: Difference = { at: 'call', call: smallest.call, early: outcome, late: outcome }
     const because = `a node can’t go to version ${version}: ${outcome.message}`
     const finding = findingOf(smallest, difference, { kind: 'throws', blame, because }, cast)

@@ -3,18 +3,24 @@ import type { History, Sources, Step } from './history.js'
 import { targetOf } from './history.js'
 import { simplestOf } from './shapes.js'
 
-/** Histories played at most for one finding. */
+/** Histories played at most for one finding, as long as there is time. */
 const triesMax = 120
 
 export async function shrunk(
   history: History,
   sources: Sources,
+  untilMs: number,
   stillFails: (candidate: History) => Promise<boolean>,
 ): Promise<History> {
   let smallest = history
   let tries = 0
   const take = async (candidate: History): Promise<boolean> => {
-    if (tries >= triesMax || targetOf(candidate, sources.cast) !== targetOf(smallest, sources.cast)) return false
+    if (
+      tries >= triesMax ||
+      performance.now() > untilMs ||
+      targetOf(candidate, sources.cast) !== targetOf(smallest, sources.cast)
+    )
+      return false
     tries++
     if (!(await stillFails(candidate))) return false
     smallest = candidate

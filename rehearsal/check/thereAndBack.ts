@@ -169,7 +169,7 @@ export class ThereAndBack {
 
   async #finding(history: History, found: Contradiction): Promise<Finding> {
     const { cast } = this.sources
-    const smallest = await shrunk(history, this.sources, async (candidate) => {
+    const smallest = await shrunk(history, this.sources, this.options.untilMs, async (candidate) => {
       const [seen] = await this.#play([candidate], 1)
       const again = this.#contradiction(candidate, seen!)
       return again?.place === found.place && again.call.method === found.call.method
