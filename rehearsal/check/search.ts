@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { seededRandom } from 'theseus-actors/memory'
 import { type Blame, carriedOutBy, flipBlame, transformTo } from './blame.js'
+import { isOfChance } from './chance.js'
 import { Diagnostician, type FindingKind } from './diagnosis.js'
 import { endlessCall, methodOf } from './endless.js'
 import { type CheckReport, type Finding, findingOf, type MeantChange, type SourceLine, transcriptOf } from './findings.js'
@@ -27,11 +28,6 @@ export interface SearchOptions {
 /** Histories played at once on one stage; fewer where they take long, so that it ends in time. */
 const atOnce = 16
 const batchMsMax = 500
-/** A little more time passes in a control than in what it controls. */
-const jitterMs = 7
-const controlSeed = 2
-/** A coin shows the same side twice: so many times it is asked again. */
-const controls = 3
 /** Many failures are a class's own: of each method so many are looked into. */
 const failureTriesMax = 6
 
@@ -131,7 +127,7 @@ export class Search {
     if (this.#isOfKnown(history) || (await failureOf(history, this.player)) === undefined) return
     const stillFails = async (candidate: History) =>
       candidate.call.method === method && (await failureOf(candidate, this.player)) !== undefined
-    const smallest = await shrunk(history, this.player.sources, stillFails)
+    const smallest = await shrunk(history, this.player.sources, this.#untilMs, stillFails)
     const found = await failureOf(smallest, this.player)
     if (found === undefined) return
     this.#failures.set(key, failureTriesMax)
@@ -150,7 +146,7 @@ export class Search {
     if ((await lateRefusal(alone, side, this.player)) === undefined) return
     this.#seen.add(key)
     const stillFails = async (candidate: History) => (await lateRefusal(candidate, side, this.player)) !== undefined
-    const smallest = await shrunk(alone, this.player.sources, stillFails)
+    const smallest = await shrunk(alone, this.player.sources, this.#untilMs, stillFails)
     const found = await lateRefusal(smallest, side, this.player)
     if (found === undefined) return
     const { blame, refused, look, shown, without } = found
@@ -245,7 +241,7 @@ export class Search {
     const { player, options } = this
     const { cast } = player.sources
     const same = (other: Difference) => this.#keyOf(history, other) === this.#keyOf(history, difference)
-    const isChance = await this.#isOfChance(history, difference)
+    const isChance = await isOfChance(history, difference, this.player)
     if (isChance === 'of the class' && !isHeldUp(difference)) {
       this.#noisy.add(this.#nameOf(difference.call))
       return false
@@ -284,50 +280,6 @@ export class Search {
     this.#seen.add(key)
     this.#blamed.add(partOf(finding.blame))
     this.#findings.push({ ...finding, line: this.options.lineOf(finding.blame) })
-  }
-
-  /** The same order again, with other chance: where it differs from itself, the flip is not the reason. */
-  async #isOfChance(
-    history: History,
-    { at, call, early, late }: Difference,
-  ): Promise<'no' | 'of the class' | 'of the transform'> {
-    for (const [order, was] of [
-      ['callFirst', early],
-      ['flipFirst', late],
-    ] as const) {
-      const seeds = Array.from({ length: controls }, (_, i) => controlSeed + i)
-      const again = await Promise.all(seeds.map((seed) => play(history, order, this.player, { seed, jitterMs: this.#jitterMs })))
-      if (again.every((each) => isSame(this.#outcomeAt(history, each, at, call), was))) continue
-      const [one, other] = await Promise.all(
-        [1, controlSeed].map((seed) =>
-          play(history, 'callOnly', this.player, { seed, jitterMs: seed === controlSeed ? this.#jitterMs : 0 }),
-        ),
-      )
-      const isOfClass = !isSame(this.#outcomeAt(history, one!, at, call), this.#outcomeAt(history, other!, at, call))
-      if (isOfClass) return 'of the class'
-      // The very same playing: nothing has other chance in it but the runs of transforms.
-      const same = await play(history, order, this.player, { seed: 1 })
-      return isSame(this.#outcomeAt(history, same, at, call), was) ? 'of the class' : 'of the transform'
-    }
-    return 'no'
-  }
-
-  get #jitterMs(): number {
-    return this.player instanceof SharedStages ? 0 : jitterMs
-  }
-
-  #outcomeAt(history: History, trace: Trace, at: Difference['at'], call: Call): Outcome {
-    switch (at) {
-      case 'call':
-        return trace.call
-      case 'after':
-        return trace.after[history.after.indexOf(call)]!
-      case 'looks':
-      case 'looksAtEnd': {
-        const looks = looksAfter(history, this.player.sources)
-        return trace[at][looks.findIndex((look) => isCall(look, call))]!
-      }
-    }
   }
 
   async #flipThrew(history: History, failed: Outcome & { readonly is: 'threw' }): Promise<void> {
@@ -389,14 +341,6 @@ function partOf({ version, part, method }: Blame): string {
 
 function isHeldUp({ early, late }: Difference): boolean {
   return [early, late].some((each) => each.is === 'threw' && each.code === 'timeout.deadline')
-}
-
-function isCall(one: Call, other: Call): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
-function isSame(one: Outcome, other: Outcome): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
 }
 
 function declaredChanges({ sources: { cast } }: Player): readonly MeantChange[] {
