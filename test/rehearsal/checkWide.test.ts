@@ -1,4 +1,4 @@
-/** `check` where classes never end, do not start, or are slow; lazy records, and chains. Budgets are small. */
+/** `check` where classes never end, do not start, or are slow; lazy records and chains. Small budgets. */
 import test from 'ava'
 import { command, defineUpgrade, eagerly, futureSO, NodeObject, notNeeded, query, upgradeClass } from 'theseus-actors'
 import { check } from '../../rehearsal/criteria.js'
