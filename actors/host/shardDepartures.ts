@@ -6,7 +6,7 @@
 import { reasonOf } from '../../core/base/fault.js'
 import { keys } from '../../core/model/nodeRecord.js'
 import { subjectsOf } from '../../core/wire/subjects.js'
-import { Leaving, type LeavingServices } from './leaving.js'
+import { Leaving, type LeavingServices } from '../moving/leaving.js'
 import type { ShardServices } from './shardServices.js'
 
 /** The node is not awake while `work` runs: why it stays, or null. */

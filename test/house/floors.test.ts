@@ -30,7 +30,7 @@ const floors: Record<string, readonly string[]> = {
       'neighbours',
       'rewind',
     ],
-    ...['software', 'upgrade', 'node', 'server', 'operator', 'host'],
+    ...['software', 'upgrade', 'node', 'moving', 'server', 'operator', 'host'],
   ],
   natsctl: [
     ...[
