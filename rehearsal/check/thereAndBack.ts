@@ -73,7 +73,9 @@ export class ThereAndBack {
       if (batch.length === 0) return undefined
       for (const [i, seen] of (await this.#play(batch, 1)).entries()) {
         const found = this.#contradiction(batch[i]!, seen)
-        if (found !== undefined && !(await this.#isOfChance(batch[i]!))) return await this.#finding(batch[i]!, found)
+        if (found === undefined || (await this.#isOfChance(batch[i]!))) continue
+        const finding = await this.#finding(batch[i]!, found)
+        if (finding !== undefined) return finding
       }
     }
     return undefined
@@ -167,7 +169,7 @@ export class ThereAndBack {
     return places.some((place) => JSON.stringify(one!.get(place)) !== JSON.stringify(other!.get(place)))
   }
 
-  async #finding(history: History, found: Contradiction): Promise<Finding> {
+  async #finding(history: History, found: Contradiction): Promise<Finding | undefined> {
     const { cast } = this.sources
     const smallest = await shrunk(history, this.sources, this.options.untilMs, async (candidate) => {
       const [seen] = await this.#play([candidate], 1)
@@ -175,7 +177,9 @@ export class ThereAndBack {
       return again?.place === found.place && again.call.method === found.call.method
     })
     const [seen] = await this.#play([smallest], 1)
-    const contradiction = this.#contradiction(smallest, seen!) ?? found
+    const contradiction = this.#contradiction(smallest, seen!)
+    // A call that the machine held up does not show again.
+    if (contradiction === undefined) return undefined
     const { place, call, here, there, isAtUndo = false } = contradiction
     const { line } = cast.member(smallest.flip)
     const blame: Blame = {
