@@ -1,4 +1,4 @@
-import { command, NodeObject, query } from 'theseus-actors'
+import { command, futureSO, NodeObject, query } from 'theseus-actors'
 
 export class TeamV1 extends NodeObject<{ people: string[] }> {
   static override readonly className = 'Team.v1'
@@ -32,3 +32,19 @@ export class TeamV2 extends NodeObject<{ leads: string[]; others: string[] }> {
     return this.state.leads.includes(person)
   }
 }
+
+export const ahead = futureSO({
+  simulates: TeamV2,
+  over: TeamV1,
+  initial: () => ({ leads: [] as string[] }),
+  delegates: ['add', 'has'],
+  methods: {
+    async lead(person) {
+      await this.next.add(person)
+      if (!this.state.leads.includes(person)) this.state.leads.push(person)
+    },
+    isLead(person) {
+      return this.state.leads.includes(person)
+    },
+  },
+})
