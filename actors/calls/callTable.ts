@@ -32,10 +32,7 @@ import { numberOfToken, replyToken } from './replyToken.js'
 
 @injectable()
 export class CallTable {
-  /**
-   * By number, which is random: an answer needs no other proof that it is by who was asked. Answers to many
-   * calls come on one reply subject.
-   */
+  /** By number. It is random, so an answer needs no other proof that it is by who was asked. */
   readonly #open: CorrelationTable<OpenCall>
   /** Messages with unanswered calls, by the last token of their reply subject. */
   readonly #groups: CorrelationTable<Group>

@@ -40,19 +40,12 @@ import { Documents } from './documents.js'
 import { type BuiltUpgrade, Publisher, type PublishOptions, type UndoOptions } from './publisher.js'
 import { ServiceMoves } from './serviceMove.js'
 import { awaitShard, hearOffers, type Listening, placeOf, type ShardMove, type ShardSeen, shardsOf } from './shardsSeen.js'
+import type { SystemLevel } from './systemLevel.js'
 
 /** So many questions find an upgrade server of release 0.1.0 among a few with near certainty. */
 const serversAsked = 16
 /** Hosts are heard for so many of their rounds: each tells of itself at least twice. */
 const roundsHeard = 2.5
-
-export interface SystemLevel {
-  readonly level: Level
-  readonly newest: Level
-  /** Hosts, alive or not, and upgrade servers. */
-  readonly readers: readonly Reader[]
-  readonly behind: readonly Reader[]
-}
 
 @injectable()
 export class Operator {

@@ -4,9 +4,9 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { writesIn } from '../../core/model/snapshotSlices.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import { writesIn } from '../../core/store/snapshotSlices.js'
 import { type LogEnd, LogTail } from './logTail.js'
 
 /** How often a copy is begun. The owner cuts the log off, and deletes the snapshot, while it is read. */

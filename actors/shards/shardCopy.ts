@@ -12,11 +12,11 @@
  */
 import { Fault, isFault } from '../../core/base/fault.js'
 import { decodeEntry, entryDigest, isSameDigest } from '../../core/model/logEntry.js'
-import { writesIn } from '../../core/model/snapshotSlices.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { Write } from '../../core/ports/stateStore.js'
 import { encodeMark, type LogMark } from '../../core/store/logCache.js'
+import { writesIn } from '../../core/store/snapshotSlices.js'
 import type { FewAtOnce } from '../base/fewAtOnce.js'
 import { sleep } from '../base/timeouts.js'
 import { type LogEnd, LogTail, type NamedSnapshot } from './logTail.js'

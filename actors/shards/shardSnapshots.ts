@@ -8,10 +8,10 @@
  */
 
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
-import { slicesOf } from '../../core/model/snapshotSlices.js'
 import type { Clock } from '../../core/ports/clock.js'
 import type { ShardLog } from '../../core/ports/log.js'
 import type { LoggedStore } from '../../core/store/loggedStore.js'
+import { slicesOf } from '../../core/store/snapshotSlices.js'
 import { entryWeightBytes, type LogOwner } from './logTail.js'
 
 export interface SnapshotServices {

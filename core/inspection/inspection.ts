@@ -150,7 +150,7 @@ export interface InspectionRequest {
   readonly afresh: readonly string[]
   readonly only: InspectionFilter
   /** The order to record calls for this viewer. */
-  readonly order: Signed | undefined
+  readonly order?: Signed
 }
 
 /** The reports that a viewer wants; types and nodes that are left out restrict nothing. */
@@ -206,7 +206,8 @@ export function readInspectionRequest(value: unknown): InspectionRequest | undef
     figures: figures === true,
     ...(asksStates ? { states: true } : {}),
   }
-  return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only, order: recordingOrderIn(value) }
+  const order = recordingOrderIn(value)
+  return { looker, leaseMs: Math.min(leaseMs, inspectionLeaseMsMax), afresh, only, ...(order !== undefined && { order }) }
 }
 
 /**

@@ -15,8 +15,8 @@ import {
   packWrites,
   unpackWrites,
 } from '../../core/model/logEntry.js'
-import { slicesOf, writesIn } from '../../core/model/snapshotSlices.js'
 import type { Write } from '../../core/ports/stateStore.js'
+import { slicesOf, writesIn } from '../../core/store/snapshotSlices.js'
 import { anyText } from '../support/anyText.js'
 import { codeOf } from '../support/rejections.js'
 

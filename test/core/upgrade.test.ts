@@ -256,7 +256,7 @@ test('the gate has limits unless it is open: those that were given, and the usua
   for (const limits of wrongs)
     t.throws(() => gate(limits), {
       ...refused,
-      message: 'gate: use { moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 }, or "open"',
+      message: /^gate: use \{ moreFailuresMax: 0.05, slowerMax: 2, callsMin: 200 \}, or "open"; moreFailuresMax is a share/,
     })
 })
 

@@ -1,4 +1,4 @@
-/** Upgrade operation (callers left behind). Found: OrderDesk.v1 calls Warehouse.v1, whose type. */
+/** Upgrade operation (callers left behind). Found: OrderDesk.v1 calls Warehouse.v1.take, which. */
 import { defineUpgrade, eagerly, pastSO, upgradeClass } from 'theseus-actors'
 import { ahead, DeskV1, StockV1, StockV2 } from './v1.js'
 

@@ -3,8 +3,8 @@
  * slice is in several, one behind the other.
  */
 import { Fault } from '../base/fault.js'
+import { packWrites, unpackWrites } from '../model/logEntry.js'
 import type { Write } from '../ports/stateStore.js'
-import { packWrites, unpackWrites } from './logEntry.js'
 
 const pairBytes = 16
 /** The first byte of a slice. */
