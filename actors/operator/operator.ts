@@ -10,7 +10,7 @@ import { firstLevel, type Level, newestLevel, raised } from '../../core/base/lev
 import type { Placement } from '../../core/control/control.js'
 import type { OrderResult } from '../../core/control/directive.js'
 import { checkNeeds, levelAfter } from '../../core/control/neededLevel.js'
-import { leftBehind, type Reader, readersOf } from '../../core/control/readers.js'
+import { leftBehind, readersOf } from '../../core/control/readers.js'
 import type { ServerRow, UpgradeDatabase } from '../../core/control/upgradeDatabase.js'
 import type { HostObserver } from '../../core/inspection/hostEvents.js'
 import type { InspectionFilter } from '../../core/inspection/inspection.js'
