@@ -1,112 +1,91 @@
-/** The commands, put together; and the one place where a command's end becomes an exit code. */
+/**
+ * The commands, put together; and the one place where a command's end becomes an exit code. Of the commands
+ * only the one that is typed is loaded (commandTable.ts): everything of Theseus comes with it.
+ */
 import { createRequire } from 'node:module'
-import { Command } from 'commander'
-import { addAudit } from './commands/audit.js'
-import { addBackup } from './commands/backup.js'
-import { addCall } from './commands/call.js'
-import { addContext } from './commands/context.js'
-import { addExplain } from './commands/explain.js'
-import { addHistory } from './commands/history.js'
-import { addHost } from './commands/host.js'
-import { addKey } from './commands/key.js'
-import { addNode } from './commands/node.js'
-import { addOrder } from './commands/order.js'
-import { addRestore } from './commands/restore.js'
-import { addRollout } from './commands/rollout.js'
-import { addSystem } from './commands/system.js'
-import { addTable } from './commands/table.js'
-import { addTrust } from './commands/trustRoot.js'
-import { addUpgrade } from './commands/upgrade.js'
-import { addUpgrader } from './commands/upgrader.js'
-import { addVersion } from './commands/version.js'
-import { complete } from './completion/completeCommand.js'
-import { addCompletion } from './completion/completionScript.js'
-import { addGlobalFlags } from './context/flags.js'
-import { printTarget } from './context/orders.js'
-import { withOneTrust } from './context/trust.js'
-import { hideSeed } from './context/upgraderSeed.js'
-import { addDemo } from './demo/demo.js'
-import { addDoctor } from './doctor/doctor.js'
-import { addInspect } from './inspect/inspect.js'
-import { addNew } from './new/new.js'
-import { addEvents } from './orders/events.js'
-import { addOrders } from './orders/orders.js'
-import { type ExitCode, exitCodeOf, exitCodes, explain, usageFailure } from './output/exitCodes.js'
-import { checkForm } from './output/forms.js'
+import { Command, CommanderError } from 'commander'
+import { type CommandEntry, commandTable } from './commandTable.js'
+import { addGlobalFlags } from './context/globalFlags.js'
+import { helpText } from './output/helpText.js'
 import type { Program } from './output/program.js'
 import { adviseUsage } from './output/usageAdvice.js'
-import { addRecord } from './record/record.js'
-import { addService } from './shards/service.js'
-import { addShard } from './shards/shard.js'
-import { addUp } from './up/up.js'
 
 /** A forgotten timer or socket must not hold a terminal that waits for its prompt. */
 const lingerMs = 500
 /** Not among the commands: only scripts of shells call it, with words that are no whole command yet. */
 const completeCommand = '__complete'
 
-export async function run(argv: readonly string[]): Promise<ExitCode> {
+const done = 0
+const usage = 2
+
+export async function run(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', brokenPipe)
-  hideSeed()
   const exitCode = await perform(argv.slice(2))
   setTimeout(() => process.exit(), lingerMs).unref()
   return exitCode
 }
 
 /** One command, with the words after `natsctl`. Ends no process. */
-export async function perform(words: readonly string[]): Promise<ExitCode> {
-  let exitCode: ExitCode = exitCodes.done
+export async function perform(words: readonly string[]): Promise<number> {
+  // A value may be named as a command is: then one module too many is loaded.
+  const typed = new Set(words)
+  const named = commandTable.filter(({ name }) => typed.has(name))
+  try {
+    if (named.length > 0 || words[0] === completeCommand) return await performLoaded(words, named)
+    const program = root()
+    for (const { name, description, group } of commandTable) program.command(name).description(description).helpGroup(group)
+    adviseUsage(program)
+    await program.parseAsync(words, { from: 'user' })
+    return done
+  } catch (error) {
+    // Commander throws for --help and --version too, once they are printed.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? done : usage
+    const { exitCodeOf, explain } = await import('./output/exitCodes.js')
+    process.stderr.write(explain(error))
+    return exitCodeOf(error)
+  }
+}
+
+async function performLoaded(words: readonly string[], named: readonly CommandEntry[]): Promise<number> {
+  const [{ flagReaders }, { printTarget }, { withOneTrust }, { hideSeed }, { checkForm }, { usageFailure }] = await Promise.all([
+    import('./context/flags.js'),
+    import('./context/orders.js'),
+    import('./context/trust.js'),
+    import('./context/upgraderSeed.js'),
+    import('./output/forms.js'),
+    import('./output/exitCodes.js'),
+  ])
+  hideSeed()
+  let exitCode: number = done
+  const command = root(flagReaders).hook('preAction', async (_, acting) => {
+    checkForm(acting)
+    await printTarget(acting)
+  })
   const program: Program = {
-    command: root(),
+    command,
     action:
       (act) =>
       async (...args) => {
         exitCode = await act(...args)
       },
   }
-  addUp(program)
-  addDemo(program, perform)
-  addNew(program)
-  addUpgrade(program)
-  addKey(program)
-  addUpgrader(program)
-  addTrust(program)
-  addOrder(program)
-  addHistory(program)
-  addOrders(program)
-  addEvents(program)
-  addAudit(program)
-  addBackup(program)
-  addRestore(program)
-  addRollout(program)
-  addExplain(program)
-  addInspect(program)
-  addRecord(program)
-  addNode(program)
-  addHost(program)
-  addService(program)
-  addShard(program)
-  addVersion(program)
-  addSystem(program)
-  addTable(program)
-  addCall(program)
-  addContext(program)
-  addDoctor(program)
-  addCompletion(program)
-  refuseTwice(program.command)
-  adviseUsage(program.command)
-  try {
-    if (words[0] === completeCommand) await complete(program.command, words.slice(1))
-    else await program.command.parseAsync(withOneTrust(words), { from: 'user' })
-  } catch (error) {
-    exitCode = exitCodeOf(error)
-    process.stderr.write(explain(error))
+  // In the order of the table, as help lists them.
+  for (const entry of commandTable) {
+    if (named.includes(entry)) (await entry.load())(program, perform)
+    else command.command(entry.name).description(entry.description)
+    command.commands.at(-1)!.helpGroup(entry.group)
   }
+  refuseTwice(command, usageFailure)
+  adviseUsage(command)
+  if (words[0] === completeCommand) {
+    const { complete } = await import('./completion/completeCommand.js')
+    await complete(command, words.slice(1))
+  } else await command.parseAsync(withOneTrust(words), { from: 'user' })
   return exitCode
 }
 
 /** Of a flag that takes one value, commander would take the last and drop the others without a word. */
-function refuseTwice(command: Command): void {
+function refuseTwice(command: Command, usageFailure: (message: string) => Error): void {
   for (const option of command.options) {
     if (!(option.required || option.optional) || option.variadic) continue
     let given = 0
@@ -114,26 +93,23 @@ function refuseTwice(command: Command): void {
       if (++given > 1) throw usageFailure(`${option.long ?? option.short} is given twice: it takes one value`)
     })
   }
-  command.commands.forEach(refuseTwice)
+  for (const each of command.commands) refuseTwice(each, usageFailure)
 }
 
 /** Its settings are inherited by commands that are made with `command()`, so they come first. */
-function root(): Command {
+function root(readers?: Parameters<typeof addGlobalFlags>[1]): Command {
   const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
   const program = new Command('natsctl')
     .description('Runs, upgrades and looks at a system of Theseus.')
     .version(version)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
-    .hook('preAction', async (_, command) => {
-      checkForm(command)
-      await printTarget(command)
-    })
-  return addGlobalFlags(program)
+    .configureHelp(helpText)
+    .helpCommand('help [command]', 'the help of a command')
+  return addGlobalFlags(program, readers)
 }
 
 /** `natsctl node ls | head -1`: who reads has had enough. */
 function brokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
-  process.exit(exitCodes.done)
+  process.exit(done)
 }

@@ -15,8 +15,8 @@ import {
   type Uncovered,
   uncovered,
 } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { type Trust, trustedBy } from '../context/trust.js'
 import {
   entriesShown,
@@ -77,7 +77,7 @@ interface Found {
 
 /** All that is kept, or the newest. */
 function stored(flags: AuditFlags, last = Number.POSITIVE_INFINITY): Promise<Found> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+  return withKnownSystem(flags, async ({ database }, system, trust) => {
     const newest = (await database.head()).version
     const directives = flags.verify === true ? await readableDirectives(database) : undefined
     const head = await database.auditHead()

@@ -30,7 +30,6 @@ export function addCall(program: Program): void {
     .option('--service', 'the target is a service')
     .option('--query', 'the method only observes: ask again when the answer is lost')
     .option('--deadline <duration>', 'how long the call may take', durationFlag, durationFlag('5s'))
-    .addHelpText('after', '\nExample: natsctl call p1 comment /home "so true" --at-version 1')
     .action(
       program.action((target: string, method: string, args: string[], _: unknown, command: Command) =>
         call(target, method, args.map(argument), command.optsWithGlobals()),

@@ -2,15 +2,17 @@
 import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
 import { type NeighbourUse, neighboursNeeded, neighbourUsesIn } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import type { Trust } from '../context/trust.js'
 import { readHistory } from '../history/knownHistory.js'
 import { findNeighbours, type NeighbourNeed, needJson, needsOf, needText, pinsAmong } from '../history/neighbours.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show as showForm } from '../output/forms.js'
+import { byName } from '../output/naturalOrder.js'
 import { age, count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { asTyped } from '../output/typed.js'
 import { findNode } from '../rollout/findNode.js'
 import { nodeName, noNodesText } from '../rollout/nodeFormat.js'
 import { promiseLine, promiseStates } from '../rollout/promiseState.js'
@@ -30,9 +32,9 @@ export function addExplain(program: Program): void {
 }
 
 function explain(nodeId: string | undefined, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+  return withKnownSystem(flags, async ({ database }, system, trust) => {
     const all = await database.nodes()
-    const rows = all.filter(isPartOfRollout)
+    const rows = all.filter(isPartOfRollout).sort(byName(({ nodeId }) => nodeId))
     const known = { ...(await readKnownRollout(database, system, trust)), rows }
     if (nodeId === undefined) {
       const [{ inForce: dead }, final] = await Promise.all([database.dead(), database.finalized()])
@@ -143,7 +145,7 @@ function printWaiting({ waitsFor, since, movedBy }: WaitReason): void {
   }
   print(`  waits for ${oneLine(waitsFor)}`)
   print(`  for ${age(Date.now() - since)}`)
-  for (const [i, way] of movedBy.entries()) print(`  ${i === 0 ? 'moved by' : '      or'} ${oneLine(way)}`)
+  for (const [i, way] of movedBy.entries()) print(`  ${i === 0 ? 'moved by' : '      or'} ${asTyped(oneLine(way))}`)
 }
 
 function waitingJson({ node, waitsFor, on, since, movedBy }: WaitReason) {

@@ -7,8 +7,8 @@ import type { Command } from 'commander'
 import { isFault } from 'theseus-actors'
 import { verifyHistory } from 'theseus-actors/nkeys'
 import { decodeManifest, digestOf, forksTable, identityIn, type Manifest } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { targetOf } from '../context/target.js'
 import { type Trust, trustedBy } from '../context/trust.js'
 import { decodeHistoryFile, type ExportedHistory, encodeHistoryFile } from '../history/historyFile.js'
@@ -58,7 +58,7 @@ interface Found extends ExportedHistory {
 }
 
 function stored(flags: GlobalFlags): Promise<Found> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+  return withKnownSystem(flags, async ({ database }, system, trust) => {
     const head = await database.head()
     return { system, trust, manifests: await database.manifests(1, head.version), head, forks: await database.table(forksTable) }
   })

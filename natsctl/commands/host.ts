@@ -1,10 +1,11 @@
 /** `natsctl host ls`: the processes of a system, with the release of each and the formats that it reads. */
 import type { Command } from 'commander'
 import { clientService, type Reader, readersOf } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { showList } from '../output/forms.js'
+import { byName } from '../output/naturalOrder.js'
 import { age } from '../output/output.js'
 import type { Program } from '../output/program.js'
 
@@ -31,11 +32,11 @@ export function addHost(program: Program): void {
 
 /** Asks the database alone: it works while no upgrade server runs. */
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }) => {
+  return withKnownSystem(flags, async ({ database }) => {
     const [rows, servers] = await Promise.all([database.nodes(), database.servers()])
     const alive = new Set(rows.filter((row) => row.alive).map(({ nodeId }) => nodeId))
     const clients = new Set(rows.filter(({ service }) => service === clientService).map(({ nodeId }) => nodeId))
-    const hosts = readersOf(rows, servers).map(
+    const hosts = [...readersOf(rows, servers)].sort(byName(({ id }) => id)).map(
       ({ role, id, release, software, nodes }): HostJson => ({
         ...{ host: id, role, release, reads: software?.reads ?? null },
         since: software === undefined ? null : new Date(software.since).toISOString(),

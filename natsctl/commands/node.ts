@@ -4,11 +4,13 @@ import type { NodeRow, Operator, Phase, Version } from 'theseus-actors'
 import { phases, systemOfPin } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
 import { requireConfirmation } from '../output/confirm.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { show, showList } from '../output/forms.js'
+import { byName } from '../output/naturalOrder.js'
 import { didYouMean } from '../output/nearest.js'
 import { count, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
@@ -47,15 +49,17 @@ interface ListFlags extends GlobalFlags {
 }
 
 function list(flags: ListFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
+  return withKnownSystem(flags, async (operator, system) => {
     const { class: className, atVersion, phase } = flags
     const found = await operator.database.nodes(flags.service)
-    const rows = found.filter(
-      (row) =>
-        (className === undefined || row.className === className) &&
-        (atVersion === undefined || row.version === atVersion) &&
-        (phase === undefined || row.phase === phase),
-    )
+    const rows = found
+      .toSorted(byName(({ nodeId }) => nodeId))
+      .filter(
+        (row) =>
+          (className === undefined || row.className === className) &&
+          (atVersion === undefined || row.version === atVersion) &&
+          (phase === undefined || row.phase === phase),
+      )
     showList(flags.output, rows, { columns: nodeColumns(Date.now()), document: nodeJson, name: nodeName })
     if (found.length === 0) {
       const services = flags.service === undefined ? [] : (await operator.database.nodes()).map(({ service }) => service)

@@ -3,12 +3,13 @@ import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
 import { type FieldsSeen, mayBeAsleep, neighbourUsesIn, type StateSeen } from 'theseus-actors/operator'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
-import { withOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { show } from '../output/forms.js'
 import { age, note, oneLine, print } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { asTyped } from '../output/typed.js'
 import { findNode } from '../rollout/findNode.js'
 import { nodeJson, nodeName } from '../rollout/nodeFormat.js'
 import { rewindText } from '../rollout/rewindState.js'
@@ -29,7 +30,7 @@ interface DescribeFlags extends GlobalFlags {
 }
 
 function describe(nodeId: string, flags: DescribeFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system, trust) => {
+  return withKnownSystem(flags, async (operator, system, trust) => {
     const { database } = operator
     const row = findNode(nodeId, await database.nodes(), system)
     const waiting = waitReasonOf(row, await readKnownRollout(database, system, trust))
@@ -143,7 +144,7 @@ export function describeLines(
   if (group !== undefined) lines.push(['group', `${group}: it goes through every version with the other members`])
   if (reason !== null) lines.push(['because', reason])
   if (waitsFor !== null) lines.push(['waits for', waitsFor])
-  for (const way of movedBy) lines.push(['moved by', way])
+  for (const way of movedBy) lines.push(['moved by', asTyped(way)])
   if (uses.length > 0) lines.push(['uses', uses.map(useText).join(', ')])
   if (rewind !== undefined) lines.push(['rewind', rewindText(rewind, now)])
   if (figures === undefined) return lines

@@ -1,8 +1,8 @@
 /** `natsctl rollout`: how far the nodes have come with the versions that are installed. */
 import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus-actors'
-import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { asSignedOrder } from '../context/orders.js'
 import type { Trust } from '../context/trust.js'
 import { keyFlag } from '../context/upgraderSeed.js'
@@ -117,7 +117,7 @@ function addRewind(rollout: Command, program: Program): void {
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system, trust) => {
+  return withKnownSystem(flags, async (operator, system, trust) => {
     const waits = flags.wait === true || flags.timeout !== undefined
     const see = seer(operator, system, trust)
     const first = await see()

@@ -4,8 +4,9 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Operator } from 'theseus-actors'
 import { isTableKey, isTableValue, tableKeyLengthMax, tableValueBytesMax } from 'theseus-actors/operator'
-import { withOperator, withSigningOperator } from '../context/connection.js'
+import { withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, nameFlag } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { keyFlag } from '../context/upgraderSeed.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
@@ -37,7 +38,6 @@ export function addTable(program: Program): void {
     .argument('<key>', 'any text', keyArgument)
     .argument('<value>', 'any text; after -- also what looks like a flag', valueArgument)
     .option(...keyFlag)
-    .addHelpText('after', '\nExample: natsctl table set authorized p1 yes')
     .action(
       program.action((name: string, key: string, value: string, _: unknown, command: Command) =>
         set(name, key, value, command.optsWithGlobals()),
@@ -66,7 +66,7 @@ function valueArgument(text: string): string {
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withKnownSystem(flags, async ({ database }, system) => {
     const names = await database.tables()
     const sizes = new Map<string, number>()
     if (flags.output === 'wide') for (const name of names) sizes.set(name, (await database.table(name)).size)
@@ -90,7 +90,7 @@ const entryColumns: readonly Column<readonly [string, string]>[] = [
 ]
 
 function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withKnownSystem(flags, async ({ database }, system) => {
     const entries = [...(await database.table(name))]
     show(flags.output, {
       table: (isWide) => printColumns(entryColumns, entries, isWide),
@@ -103,7 +103,7 @@ function get(name: string, flags: GlobalFlags): Promise<ExitCode> {
 }
 
 function getKey(name: string, key: string, flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withKnownSystem(flags, async ({ database }, system) => {
     const value = (await database.table(name)).get(key)
     if (value === undefined) throw await noKey(database, system, name, key)
     show(flags.output, {

@@ -12,6 +12,7 @@ import { buildModule, readUpgradeFile } from '../build/upgradeSource.js'
 import { addCheck } from '../check/upgradeCheck.js'
 import { explainNoServer, withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { asOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag, signerOf } from '../context/upgraderSeed.js'
 import { askHistory, knownHistory, printDoubt, verifiedColumn } from '../history/knownHistory.js'
@@ -157,7 +158,7 @@ async function publish(file: string, flags: PublishFlags): Promise<ExitCode> {
           for (const { service, oldClass, newClass } of manifest.classUpgrades)
             print(`  ${service}: ${oldClass} → ${newClass}, ${count(nodesOf(service), 'node')}`)
           if (isPaused)
-            print(
+            note(
               `${isDry ? 'it would be' : 'it is'} paused: "natsctl rollout promote 10%" lets some nodes go, "natsctl rollout resume" all`,
             )
         },
@@ -256,7 +257,7 @@ async function wouldBe(operator: Operator, file: string, { signed, ...built }: U
 }
 
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system, trust) => {
+  return withKnownSystem(flags, async (operator, system, trust) => {
     const { manifests, verified } = await explainNoServer(system, askHistory(operator, system, trust))
     showList(flags.output, manifests, {
       columns: [...versionColumns, verifiedColumn(verified)],

@@ -4,6 +4,7 @@ import type { NodeRow, Version } from 'theseus-actors'
 import { clientService, type Death, oldestPossible } from 'theseus-actors/operator'
 import { withOperator, withSigningOperator } from '../context/connection.js'
 import { type GlobalFlags, versionFlag } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { asSignedOrder, dryRunField, type OrderFlags } from '../context/orders.js'
 import { type KeyFlags, keyFlag } from '../context/upgraderSeed.js'
 import { readHistory } from '../history/knownHistory.js'
@@ -122,7 +123,7 @@ async function finalize(version: Version | undefined, flags: FinalizeFlags): Pro
 
 /** Asks the database alone: it works while no upgrade server runs. */
 function list(flags: GlobalFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+  return withKnownSystem(flags, async ({ database }, system, trust) => {
     const [rows, death] = await Promise.all([database.nodes(), database.dead()])
     // After the nodes: none of them runs a version that is newer.
     const { newest, history } = await readHistory(database, system, trust)

@@ -1,11 +1,12 @@
 /** The flags that every command has, and how the values of flags are read. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import type { Version } from 'theseus-actors'
 import type { NatsOptions } from 'theseus-actors/nats'
 import { isName, isVersion, milliseconds, shardsMax } from 'theseus-actors/operator'
 import { usageFailure } from '../output/exitCodes.js'
-import { type OutputForm, outputForms } from '../output/forms.js'
-import { type Trust, trustFlag, trustFlagText } from './trust.js'
+import type { OutputForm } from '../output/forms.js'
+import type { FlagReaders } from './globalFlags.js'
+import { type Trust, trustFlag } from './trust.js'
 
 /** As they stand on the command line; `targetOf` knows what else counts. */
 export interface GlobalFlags {
@@ -22,21 +23,8 @@ export interface GlobalFlags {
   readonly input: boolean
 }
 
-export function addGlobalFlags(program: Command): Command {
-  return program
-    .addOption(new Option('--system <name>', 'the system to talk to (env: THESEUS_SYSTEM)').argParser(nameFlag))
-    .option('--context <name>', 'the context of NATS to use (env: NATS_CONTEXT; default: the selected one)')
-    .option('--nats <url>', 'where NATS is (env: NATS_URL; default: nats://127.0.0.1:4222)')
-    .option('--creds <file>', 'credentials for NATS (env: NATS_CREDS)')
-    .option('--nkey <file>', 'the seed of a login to NATS (env: NATS_NKEY)')
-    .addOption(
-      new Option('--as <name>', 'the name to call under, where callers have names (env: THESEUS_AS)').argParser(nameFlag),
-    )
-    .option('--redis <url>', 'where the upgrade database is (env: THESEUS_REDIS; default: redis://127.0.0.1:6379)')
-    .addOption(new Option('--trust <keys>', `${trustFlagText} (env: THESEUS_TRUST)`).argParser(trustFlag))
-    .option('--no-input', 'ask nothing, even at a terminal')
-    .addOption(new Option('-o, --output <form>', 'how data is printed').choices(outputForms).default('table'))
-}
+/** How the values of the global flags are read. */
+export const flagReaders: FlagReaders = { name: nameFlag, trust: trustFlag }
 
 export function nameFlag(text: string): string {
   if (isName(text)) return text

@@ -10,9 +10,6 @@ import { isTrustRoot } from 'theseus-actors/operator'
 
 export type Trust = SomebodyTrusted | 'nobody'
 
-export const trustFlagText =
-  'the upgraders who are trusted at version 0, or the file of a trust root, or "nobody" where upgrades need no signature'
-
 /** More is no trust root. */
 const rootBytesMax = 64 * 1024
 

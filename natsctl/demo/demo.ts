@@ -22,10 +22,6 @@ export function addDemo(program: Program, perform: RunCommand): void {
       '[command...]',
       'after --: a natsctl command to carry out there; several, one after the other, with -- between them',
     )
-    .addHelpText(
-      'after',
-      '\nExample: natsctl demo\n         natsctl demo -- rollout watch\n         natsctl demo -- rollout pause -- explain',
-    )
     .action(
       program.action((words: string[], _: unknown, command: Command) => {
         const commands = commandsIn(words)

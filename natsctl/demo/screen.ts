@@ -1,7 +1,7 @@
 /** Shows the rollout: redrawn in place on a terminal, as lines of what changes elsewhere. */
 import type { Phase, Version } from 'theseus-actors'
 import { paint } from '../output/output.js'
-import { padded } from '../output/width.js'
+import { cutStyled, padded } from '../output/width.js'
 
 export interface NodeView {
   readonly id: string
@@ -61,10 +61,11 @@ export class Screen {
   }
 
   #redraw(view: View): void {
-    const lines = [paint('bold', view.title), ...table(view)]
+    const columns = process.stdout.columns || 80
+    const lines = [paint('bold', view.title), ...table(view)].map((line) => cutStyled(line, columns))
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : ''
-    // Without wrapping, a line too long for the terminal is cut, and the cursor goes up as many
-    // lines as were drawn.
+    // Without wrapping the cursor goes up as many lines as were drawn, also where the terminal has just
+    // become narrower.
     process.stdout.write(`\u001b[?7l${up}${lines.join('\n')}\n\u001b[?7h`)
     this.#drawn = lines.length
   }

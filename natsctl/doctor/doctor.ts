@@ -9,6 +9,7 @@ import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { type Column, printColumns, restrictForms, show } from '../output/forms.js'
 import { note } from '../output/output.js'
 import type { Program } from '../output/program.js'
+import { asTyped } from '../output/typed.js'
 import type { Check } from './doctorCheck.js'
 import { checksOf, doctorExitCode } from './doctorChecks.js'
 import { factsOf } from './doctorFacts.js'
@@ -43,5 +44,5 @@ const columns: readonly Column<Check>[] = [
   { title: 'STATUS', cell: ({ status }) => ({ text: status, style: styles[status] }) },
   { title: 'NODES', cell: ({ nodes }) => nodes.join(', ') || '-', isWide: true },
   { title: 'FOUND', cell: ({ found }) => found },
-  { title: 'WHAT TO DO', cell: ({ advice }) => advice ?? '' },
+  { title: 'WHAT TO DO', cell: ({ advice }) => asTyped(advice ?? '') },
 ]

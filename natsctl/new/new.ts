@@ -12,7 +12,6 @@ export function addNew(program: Program): void {
     .argument('<name>', 'the name that callers will use, such as orders or order-lines')
     .option('--dir <directory>', 'where the sources go (default: src)')
     .option('--dry-run', 'print what would be written, and write nothing')
-    .addHelpText('after', '\nExample: natsctl new service orders')
     .action(
       program.action(async (name: string, _: unknown, command: Command) => {
         const { newService } = await import('./newService.js')
@@ -30,7 +29,6 @@ export function addNew(program: Program): void {
     )
     .option('--dir <directory>', 'where the upgrade goes (default: upgrades, beside the old class)')
     .option('--dry-run', 'print what would be written, and write nothing')
-    .addHelpText('after', "\nExample: natsctl new upgrade 'Readers can comment' --from src/pages.v1.ts")
     .action(
       program.action(async (title: string, _: unknown, command: Command) => {
         const { newUpgrade } = await import('./newUpgrade.js')

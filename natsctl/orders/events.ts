@@ -5,8 +5,8 @@
 import type { Command } from 'commander'
 import type { NodeRow, Operator } from 'theseus-actors'
 import type { AuditEntry, AuditHead } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { entriesFrom, entriesShown, limitFlag, newestEntries, readEntry, sinceFlag } from '../history/auditEntries.js'
 import { auditEntryText, signersText } from '../history/auditFormat.js'
 import { type ExitCode, exitCodes, usageFailure } from '../output/exitCodes.js'
@@ -39,7 +39,7 @@ export function addEvents(program: Program): void {
 function events(flags: EventsFlags): Promise<ExitCode> {
   if (flags.follow === true && flags.output !== 'table' && flags.output !== 'json')
     throw usageFailure(`a stream of events has no -o ${flags.output}: use table or json`)
-  return withOperator(flags, async ({ database }, system) => {
+  return withKnownSystem(flags, async ({ database }, system) => {
     const { since, follow } = flags
     const shown = follow === true ? followedBefore : entriesShown
     const limit = flags.limit ?? (since === undefined ? shown : Number.POSITIVE_INFINITY)

@@ -5,8 +5,8 @@
 import type { Command } from 'commander'
 import type { Operator } from 'theseus-actors'
 import { type AuditEntry, decodeDirective, decodeManifest, digestOf, orderReason } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { entriesShown, limitFlag, newestEntries, readableDirectives, readEntry, sinceFlag } from '../history/auditEntries.js'
 import { auditEntryText, signersText } from '../history/auditFormat.js'
 import { readHistory } from '../history/knownHistory.js'
@@ -48,7 +48,7 @@ interface GivenOrder {
 type Ordered = Extract<AuditEntry['what'], { act: 'install' | 'undo' | 'order' }>
 
 function given(flags: OrdersFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system) => {
+  return withKnownSystem(flags, async ({ database }, system) => {
     const { since } = flags
     const limit = flags.limit ?? (since === undefined ? entriesShown : Number.POSITIVE_INFINITY)
     const head = await database.auditHead()
@@ -113,7 +113,7 @@ function orderJson({ entry, reason }: GivenOrder) {
 }
 
 function inForce(flags: OrdersFlags): Promise<ExitCode> {
-  return withOperator(flags, async ({ database }, system, trust) => {
+  return withKnownSystem(flags, async ({ database }, system, trust) => {
     const [controls, rows] = await Promise.all([database.controls(), database.nodes()])
     const { newest, history } = await readHistory(database, system, trust)
     const found = ordersInForce({ controls, rows, newest, manifests: history.manifests })

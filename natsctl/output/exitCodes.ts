@@ -5,6 +5,7 @@
 import { CommanderError } from 'commander'
 import { isFault } from 'theseus-actors'
 import { oneLine, withoutSeeds } from './output.js'
+import { asTyped } from './typed.js'
 
 export const exitCodes = {
   done: 0,
@@ -61,7 +62,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 export function explain(error: unknown, env: NodeJS.ProcessEnv = process.env): string {
   if (error instanceof CommanderError) return ''
   const stack = env.THESEUS_DEBUG === '1' ? `${stackOf(error)}\n` : ''
-  return withoutSeeds(`${lineOf(error)}\n${stack}`)
+  return asTyped(withoutSeeds(`${lineOf(error)}\n${stack}`))
 }
 
 function lineOf(error: unknown): string {

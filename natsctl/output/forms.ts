@@ -7,9 +7,9 @@ import { createRequire } from 'node:module'
 import type { Command } from 'commander'
 import { usageFailure } from './exitCodes.js'
 import { type Cell, controlCharacters, print, printJson, printTable, toJson } from './output.js'
+import type { OutputForm } from './outputForms.js'
 
-export const outputForms = ['table', 'wide', 'json', 'yaml', 'name'] as const
-export type OutputForm = (typeof outputForms)[number]
+export type { OutputForm }
 
 /** The output of a command, in every form. Only the one that is asked for is made. */
 export interface Shown {

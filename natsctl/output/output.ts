@@ -3,6 +3,7 @@
  * results come from other machines, so no control character of theirs reaches the terminal.
  */
 import { styleText } from 'node:util'
+import { asTyped } from './typed.js'
 import { printable, widthOf } from './width.js'
 
 type Style = Parameters<typeof styleText>[0]
@@ -29,7 +30,7 @@ export function printJson(value: unknown): void {
 
 /** Progress and warnings. */
 export function note(line: string): void {
-  process.stderr.write(`${withoutSeeds(oneLine(line))}\n`)
+  process.stderr.write(`${asTyped(withoutSeeds(oneLine(line)))}\n`)
 }
 
 /** A seed that was given where a file or a key is expected must not be in the terminal's history as well. */

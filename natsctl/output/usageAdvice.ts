@@ -4,11 +4,12 @@
  */
 import type { Command } from 'commander'
 import { oneLine, withoutSeeds } from './output.js'
+import { asTyped } from './typed.js'
 
 /** For the command and all commands below it. */
 export function adviseUsage(command: Command): void {
   command.configureOutput({
-    outputError: (text, write) => write(`${withoutSeeds(oneLine(advised(command, text.trimEnd())))}\n`),
+    outputError: (text, write) => write(`${asTyped(withoutSeeds(oneLine(advised(command, text.trimEnd()))))}\n`),
   })
   command.commands.forEach(adviseUsage)
 }

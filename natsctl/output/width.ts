@@ -53,3 +53,24 @@ export function withoutLast(text: string): string {
   for (const { index } of characters.segment(text)) last = index
   return text.slice(0, last)
 }
+
+const styles = new RegExp(`(${String.fromCharCode(27)}\\[[\\d;]*m)`)
+
+/** As `cut`, of a text with colours in it: these have no width, and end with it. */
+export function cutStyled(text: string, columns: number): string {
+  const parts = text.split(styles)
+  if (widthOf(parts.filter((_, i) => i % 2 === 0).join('')) <= columns) return text
+  let room = columns - 1
+  let isCut = false
+  let kept = ''
+  for (const [i, part] of parts.entries()) {
+    if (i % 2 === 1) kept += part
+    else if (!isCut && part !== '') {
+      isCut = widthOf(part) > room
+      const piece = isCut ? cut(part, room + 1).replace(/…$/, '') : part
+      kept += isCut ? `${piece}…` : piece
+      room -= widthOf(piece)
+    }
+  }
+  return kept
+}

@@ -10,6 +10,7 @@
  */
 import type { NodeRow, Version } from 'theseus-actors'
 import { clientService, mayBeAsleep, stageOf } from 'theseus-actors/operator'
+import { byName } from '../output/naturalOrder.js'
 import { type Rewindable, rewindableOf } from './rewindState.js'
 
 export interface Rollout {
@@ -41,10 +42,12 @@ export interface ServiceRollout {
   readonly rewind: Rewindable | null
 }
 
+const byNodeId = byName(({ nodeId }: NodeRow) => nodeId)
+
 export function summarize(rows: readonly NodeRow[], newest: Version, goal: Version): Rollout {
   const concerned = rows.filter(isPartOfRollout)
   const byService = Map.groupBy(concerned, ({ service }) => service)
-  const services = [...byService].sort(([a], [b]) => (a < b ? -1 : 1)).map(([service, of]) => summarizeService(service, of, goal))
+  const services = [...byService].sort(byName(([service]) => service)).map(([service, of]) => summarizeService(service, of, goal))
   const there = sum(services.map((service) => service.there))
   const troubled = sum(services.map((service) => service.troubled.length))
   return {
@@ -72,8 +75,10 @@ function summarizeService(service: string, rows: readonly NodeRow[], goal: Versi
     nodes: rows.length,
     there: rows.filter((row) => hasArrived(row, goal)).length,
     versions: versions.map(([version, of]) => ({ version, nodes: of.length })),
-    troubled: rows.filter((row) => isTroubled(row, goal)),
-    away: rows.filter((row) => !row.alive && !mayBeAsleep(row) && !hasArrived(row, goal) && !isTroubled(row, goal)),
+    troubled: rows.filter((row) => isTroubled(row, goal)).sort(byNodeId),
+    away: rows
+      .filter((row) => !row.alive && !mayBeAsleep(row) && !hasArrived(row, goal) && !isTroubled(row, goal))
+      .sort(byNodeId),
     rewind: rewindableOf(rows, goal),
   }
 }

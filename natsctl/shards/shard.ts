@@ -1,8 +1,8 @@
 /** `natsctl shard`: the shards of sharded services, and the hosts that have them, or are to have them. */
 import type { Command } from 'commander'
 import { type HostOffer, type Placement, type ShardSeen, shardsOf } from 'theseus-actors/operator'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { showList } from '../output/forms.js'
 import { didYouMean } from '../output/nearest.js'
@@ -40,7 +40,7 @@ function placedAt(placement: Placement | undefined, hosts: readonly HostOffer[])
 
 /** Listens to the hosts for about a second: no server knows it. */
 function list(flags: ShardFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system) => {
+  return withKnownSystem(flags, async (operator, system) => {
     const [hosts, controls] = await Promise.all([operator.shardHosts(), operator.database.controls()])
     const placements = controls.filter((control) => control.kind === 'place')
     const all = shardsOf(hosts).map((seen): ShardJson => {

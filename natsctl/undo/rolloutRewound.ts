@@ -2,8 +2,8 @@
 import type { NodeRow, Operator } from 'theseus-actors'
 import type { Manifest, ReportedDifference } from 'theseus-actors/operator'
 import { answerTimeoutMs } from '../context/answerTimeout.js'
-import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { withKnownSystem } from '../context/knownSystem.js'
 import { readHistory } from '../history/knownHistory.js'
 import { type ExitCode, exitCodes, Failure } from '../output/exitCodes.js'
 import { type Column, printColumns, show as showForm } from '../output/forms.js'
@@ -43,7 +43,7 @@ interface Told extends ReportedDifference {
 }
 
 export function rewound(flags: RewoundFlags): Promise<ExitCode> {
-  return withOperator(flags, async (operator, system, trust) => {
+  return withKnownSystem(flags, async (operator, system, trust) => {
     const { history } = await readHistory(operator.database, system, trust)
     const rewind = history.manifests.findLast(({ rewinds }) => rewinds === true)
     if (rewind === undefined) throw new Failure(exitCodes.error, `error: no version of system ${system} was rewound`)

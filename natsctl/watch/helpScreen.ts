@@ -10,6 +10,8 @@ const keys: readonly (readonly [string, string])[] = [
   ['h', 'hold the node, release it'],
   ['t', 'stalled nodes try again'],
   ['u', 'upgrade the node now'],
+  ['m', 'promote: the next step goes, or all'],
+  ['U', 'undo the version'],
   ['Ctrl-L Ctrl-Z', 'draw anew, to the shell'],
   ['q Ctrl-C', 'quit'],
 ]

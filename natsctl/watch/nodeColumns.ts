@@ -6,11 +6,23 @@ import { waitReasonOf } from '../rollout/waitReason.js'
 import type { Column } from './tableLayout.js'
 import { groupOf, type WatchedRollout } from './watchedRollout.js'
 
-export function nodeColumns({ known, rollout, schedules }: WatchedRollout, now: number): readonly Column<NodeRow>[] {
+/** So wide is a terminal in which two tables stand beside each other, and a node has its host. */
+export const wideColumns = 150
+
+const host: Column<NodeRow> = { title: 'HOST', rank: 8, max: 24, cell: ({ hostId }) => hostId }
+
+export function nodeColumns(
+  { known, rollout, schedules }: WatchedRollout,
+  now: number,
+  columns: number,
+): readonly Column<NodeRow>[] {
+  // The reason of the pause stands above, once.
+  const pauseTold = new RegExp(`^(the end of the pause of version ${rollout.goal}): .*$`)
   return [
     { title: 'NODE', rank: 1, min: 6, max: 24, cell: ({ nodeId }) => nodeId },
     { title: 'SERVICE', rank: 7, max: 16, cell: ({ service }) => service },
     { title: 'CLASS', rank: 6, max: 24, cell: ({ className }) => className },
+    ...(columns < wideColumns ? [] : [host]),
     { title: 'VERSION', rank: 5, cell: versionCell },
     { title: 'PHASE', rank: 2, min: 12, cell: ({ phase }) => phaseCell(phase) },
     { title: 'FOR', rank: 3, min: 6, align: 'right', cell: ({ since }) => age(now - since) },
@@ -26,7 +38,7 @@ export function nodeColumns({ known, rollout, schedules }: WatchedRollout, now: 
   function whyOf(row: NodeRow): string {
     const group = groupOf(row, rollout.goal)
     if (group === 'there' && row.alive) return row.reason ?? ''
-    if (row.alive && row.reason !== null) return row.reason.replace(/^waits for /, '')
+    if (row.alive && row.reason !== null) return row.reason.replace(/^waits for /, '').replace(pauseTold, '$1')
     return stepOf(row) ?? waitReasonOf(row, known).waitsFor ?? ''
   }
 

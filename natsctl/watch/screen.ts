@@ -7,13 +7,13 @@ import { count } from '../output/output.js'
 import { fitted, widthOf } from '../output/width.js'
 import { helpLines } from './helpScreen.js'
 import { historyLines } from './historyScreen.js'
-import { nodeColumns } from './nodeColumns.js'
+import { nodeColumns, wideColumns } from './nodeColumns.js'
 import { roundedDuration } from './remainingTime.js'
 import type { ScreenContent } from './screenContent.js'
 import { selectedIndex, topOf } from './screenState.js'
 import { statusLine } from './statusLine.js'
 import { gateLine, promiseLines, rewindLines, scheduleLines } from './stepLines.js'
-import { type Line, leftAndRight, rendered, type ScreenSize } from './styledLine.js'
+import { type Line, leftAndRight, lineWidth, rendered, type ScreenSize } from './styledLine.js'
 import { type Column, layOutTable } from './tableLayout.js'
 import { serviceColumns, serviceLines, versionColumns, versionLines } from './tables.js'
 import { ageText } from './valueFormat.js'
@@ -65,7 +65,7 @@ function list(content: ScreenContent, watched: WatchedRollout, size: ScreenSize)
   const page = Math.max(1, room - middle.length)
   const top = topOf(state, watched.rows, page)
   const rows = watched.rows.slice(top, top + page)
-  const { header, lines } = layOutTable(nodeColumns(watched, now), rows, size.columns - 2)
+  const { header, lines } = layOutTable(nodeColumns(watched, now, size.columns), rows, size.columns - 2)
   const selected = selectedIndex(state, watched.rows) - top
   return {
     lines: [
@@ -102,6 +102,7 @@ function titleOf({ system, rollout, known, standing }: WatchedRollout, columns: 
   )
 }
 
+/** Of a bar, where tables don't stand beside each other. */
 const barWidthMax = 60
 const barWidthMin = 8
 
@@ -109,8 +110,8 @@ function barOf({ rollout, standing, toGoMs }: WatchedRollout, columns: number): 
   const { nodes, there } = rollout
   const toGo = toGoMs === undefined ? '' : `, ${roundedDuration(toGoMs)} to go`
   const text = ` ${there} of ${columns < 60 ? nodes : count(nodes, 'node')}${toGo}`
-  const width = Math.min(barWidthMax, Math.max(barWidthMin, columns - widthOf(text) - 1))
-  const full = nodes === 0 ? width : Math.floor((there * width) / nodes)
+  const width = Math.max(barWidthMin, Math.min(columns < wideColumns ? barWidthMax : columns, columns - widthOf(text) - 1))
+  const full = nodes === 0 ? 0 : Math.floor((there * width) / nodes)
   const style = standing.state === 'degraded' ? 'red' : standing.state === 'done' ? 'green' : 'yellow'
   return [{ text: '█'.repeat(full), style }, { text: '░'.repeat(width - full), style: 'dim' }, text]
 }
@@ -148,8 +149,11 @@ function middleOf(
     { rank: 6, lines: gateLine(watched), linesMin: 1 },
     { rank: 6, lines: promiseLines(watched), linesMin: 1 },
     { rank: 7, lines: rewindLines(watched), linesMin: 1 },
-    { rank: 4, lines: tableOf(serviceColumns, serviceLines(watched, limits), columns), linesMin: 2 },
-    { rank: 3, lines: tableOf(versionColumns, versionLines(watched, rates), columns), linesMin: 2 },
+    ...tableBlocks(
+      (width) => tableOf(serviceColumns, serviceLines(watched, limits), width),
+      (width) => tableOf(versionColumns, versionLines(watched, rates), width),
+      columns,
+    ),
   ]
   const tableLines = Math.max(tableLinesMin, Math.floor(room * tableShare))
   let left = room - forNodes
@@ -165,6 +169,27 @@ function middleOf(
   // Air, where there is some.
   if (left < tables + 1 || shown.length === 0) return shown
   return [...blocks.flatMap((block) => (kept.has(block) ? [...(block.linesMin > 1 ? [[]] : []), ...kept.get(block)!] : [])), []]
+}
+
+function tableBlocks(
+  services: (width: number) => readonly Line[],
+  versions: (width: number) => readonly Line[],
+  columns: number,
+): readonly Block[] {
+  if (columns < wideColumns)
+    return [
+      { rank: 4, lines: services(columns), linesMin: 2 },
+      { rank: 3, lines: versions(columns), linesMin: 2 },
+    ]
+  const half = Math.floor(columns / 2)
+  return [{ rank: 3, lines: beside(services(half), versions(columns - half), half), linesMin: 2 }]
+}
+
+function beside(left: readonly Line[], right: readonly Line[], at: number): readonly Line[] {
+  return Array.from({ length: Math.max(left.length, right.length) }, (_, i) => {
+    const line = left[i] ?? []
+    return [...line, ' '.repeat(Math.max(0, at - lineWidth(line))), ...(right[i] ?? [])]
+  })
 }
 
 function shortened(lines: readonly Line[], max: number): readonly Line[] {

@@ -9,7 +9,9 @@ import { holdsOf, type WatchedRollout } from './watchedRollout.js'
 
 /** The orders to the upgrade server. */
 export type WatchOrder =
-  | { readonly kind: 'pause' | 'resume' | 'retry'; readonly version: Version }
+  | { readonly kind: 'pause' | 'resume' | 'retry' | 'undo'; readonly version: Version }
+  /** `share`: of a hundred nodes; null: the next step. */
+  | { readonly kind: 'promote'; readonly version: Version; readonly share: number | null }
   | { readonly kind: 'hold' | 'release' | 'upgrade'; readonly nodeId: string }
 
 export type Mode =
@@ -77,6 +79,12 @@ export function confirmationOf(order: WatchOrder, system: string): string {
       return `${order.kind} version ${order.version} of system ${system}? y/n`
     case 'retry':
       return `let nodes try version ${order.version} of system ${system} again? y/n`
+    case 'undo':
+      return `undo version ${order.version} of system ${system}? y/n`
+    case 'promote':
+      return order.share === null
+        ? `let the next step of version ${order.version} of system ${system} go now? y/n`
+        : `let all nodes of system ${system} go to version ${order.version} now? y/n`
     case 'hold':
     case 'release':
       return `${order.kind} node ${order.nodeId}? y/n`
@@ -130,11 +138,16 @@ function inList(state: ScreenState, key: Key, watched: WatchedRollout | undefine
   }
 }
 
+/** Steps bake until the last of them. */
+function hasNextStep(watched: WatchedRollout | undefined): boolean {
+  return watched?.schedules.some(({ steps }) => steps !== undefined && steps.current < steps.steps.length - 1) ?? false
+}
+
 function letter(state: ScreenState, text: string, watched: WatchedRollout | undefined, row: NodeRow | undefined): KeyResult {
   const ask = (order: WatchOrder): KeyResult => ({ state: { ...state, mode: { type: 'ask', order } } })
-  const onVersion = (kind: 'pause' | 'resume' | 'retry'): KeyResult => {
+  const onVersion = (orderOf: (version: Version) => WatchOrder): KeyResult => {
     const version = watched?.rollout.goal ?? 0
-    return version === 0 ? told(state, 'the system runs version 0: there is no rollout') : ask({ kind, version })
+    return version === 0 ? told(state, 'the system runs version 0: there is no rollout') : ask(orderOf(version))
   }
   const onNode = (kindOf: (nodeId: string) => 'hold' | 'release' | 'upgrade'): KeyResult =>
     row === undefined ? told(state, 'there is no node') : ask({ kind: kindOf(row.nodeId), nodeId: row.nodeId })
@@ -152,11 +165,15 @@ function letter(state: ScreenState, text: string, watched: WatchedRollout | unde
     case 'k':
       return inList(state, 'up', watched, 1)
     case 'p':
-      return onVersion('pause')
+      return onVersion((version) => ({ kind: 'pause', version }))
     case 'r':
-      return onVersion('resume')
+      return onVersion((version) => ({ kind: 'resume', version }))
     case 't':
-      return onVersion('retry')
+      return onVersion((version) => ({ kind: 'retry', version }))
+    case 'm':
+      return onVersion((version) => ({ kind: 'promote', version, share: hasNextStep(watched) ? null : 100 }))
+    case 'U':
+      return onVersion((version) => ({ kind: 'undo', version }))
     case 'h':
       return onNode((nodeId) => (isHeld(watched, nodeId) ? 'release' : 'hold'))
     case 'u':

@@ -33,7 +33,19 @@ export function statusLine(
   return leftAndRight([{ text: keysFor(columns - widthOf(place) - 2), style: 'dim' }], [{ text: place, style: 'dim' }], columns)
 }
 
-const keys = ['? keys', 'q quit', 'p pause', 'h hold', '/ find', 'Enter node', 'r resume', 't retry', 'u upgrade now']
+const keys = [
+  '? keys',
+  'q quit',
+  'p pause',
+  'h hold',
+  '/ find',
+  'Enter node',
+  'r resume',
+  't retry',
+  'u upgrade now',
+  'm promote',
+  'U undo',
+]
 
 /** As many as there is room for. */
 function keysFor(columns: number): string {

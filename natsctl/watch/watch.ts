@@ -5,6 +5,7 @@
 import type { Operator, Version } from 'theseus-actors'
 import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
+import { checkKnown, withKnownSystem } from '../context/knownSystem.js'
 import type { Trust } from '../context/trust.js'
 import { type KeyFlags, signerOf } from '../context/upgraderSeed.js'
 import { DoubtNotice, printDoubt } from '../history/knownHistory.js'
@@ -23,12 +24,19 @@ export interface WatchFlags extends GlobalFlags, KeyFlags {
 
 export async function watch(flags: WatchFlags): Promise<ExitCode> {
   if (!isOnTerminal(flags)) {
-    return withOperator(flags, (operator, system, trust) =>
+    return withKnownSystem(flags, (operator, system, trust) =>
       watchLines(operator, system, flags, { isOver: flags.untilDone ? isDone : undefined }, trust),
     )
   }
   const upgrader = await signerOf(flags)
-  return withOperator(flags, (operator, system, trust) => watchScreen(operator, system, flags, trust), upgrader)
+  return withOperator(
+    flags,
+    async (operator, system, trust) => {
+      await checkKnown(operator.database, system, flags)
+      return watchScreen(operator, system, flags, trust)
+    },
+    upgrader,
+  )
 }
 
 /**

@@ -36,6 +36,15 @@ async function ask(operator: Operator, order: WatchOrder): Promise<string> {
     case 'retry':
       await operator.retry(order.version)
       return `version ${order.version} is tried again where it is stalled or rejected`
+    case 'undo': {
+      const by = await operator.undo({ version: order.version })
+      return `version ${by} undoes version ${order.version}`
+    }
+    case 'promote':
+      await operator.promote(order.version, order.share)
+      return order.share === null
+        ? `the next step of version ${order.version} goes now`
+        : `all nodes go to version ${order.version} now`
     case 'hold':
       await operator.hold(order.nodeId, '')
       return `node ${order.nodeId} is held`

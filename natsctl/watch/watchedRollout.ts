@@ -5,6 +5,7 @@
 
 import type { NodeRow, Version } from 'theseus-actors'
 import { type Control, type Manifest, mayBeAsleep, notServing } from 'theseus-actors/operator'
+import { byName } from '../output/naturalOrder.js'
 import { hasArrived, isPartOfRollout, isTroubled, type Rollout, summarize } from '../rollout/rolloutSummary.js'
 import type { KnownRollout } from '../rollout/waitReason.js'
 import { remainingMs } from './remainingTime.js'
@@ -51,7 +52,7 @@ const groups: readonly NodeGroup[] = ['trouble', 'away', 'moving', 'waiting', 't
 
 export function watchedRolloutOf(system: string, all: readonly NodeRow[], known: KnownRollout, at: number): WatchedRollout {
   const goal = known.newest
-  const rows = all.filter(isPartOfRollout)
+  const rows = all.filter(isPartOfRollout).sort(byName(({ nodeId }) => nodeId))
   const rollout = summarize(rows, goal, goal)
   const manifest = known.manifests[goal - 1]
   const byGroup = Map.groupBy(rows, (row) => groupOf(row, goal))

@@ -55,7 +55,7 @@ const floors: Record<string, readonly string[]> = {
       'shards',
       'commands',
     ],
-    ...['program.ts', 'main.ts'],
+    ...['commandTable.ts', 'program.ts', 'main.ts'],
     // Where 0.1.0 had what tools read from outside.
     ...['upgradeBuild.ts', 'upgradeFile.ts'],
   ],

@@ -49,3 +49,12 @@ for (const [command, names, wide] of reads) {
     t.true((await printed('wide')).includes(wide))
   })
 }
+
+test('a read of a system that nobody was ever heard of ends with 6 and the nearest names', async (t) => {
+  const { THESEUS_SYSTEM: system = '' } = env
+  for (const command of ['node ls', 'version ls', 'rollout status', 'table ls', 'orders']) {
+    const { code, stdout, stderr } = await natsctl(t, [...command.split(' '), '--system', `${system}x`], { env })
+    t.deepEqual([code, stdout], [6, ''], command)
+    t.is(stderr, `error: there is no system ${system}x: nobody was ever heard of there; did you mean ${system}?\n`)
+  }
+})

@@ -408,7 +408,7 @@ test('a paused version is promoted in shares, another pace needs a schedule that
 
   const published = await run('upgrade', 'publish', file, '--paused', '--reason', 'a few first')
   t.is(published.code, 0, published.stderr)
-  t.regex(published.stdout, /it is paused: "natsctl rollout promote 10%" lets some nodes go/)
+  t.regex(published.stderr, /it is paused: "natsctl rollout promote 10%" lets some nodes go/)
   const waiting = JSON.parse((await run('rollout', 'status', '-o', 'json')).stdout)
   t.like(waiting, { state: 'paused', there: 0, paused: [{ version: 1, reason: 'a few first' }], promotion: null, pace: null })
 

@@ -8,3 +8,4 @@ export {
   type RedisSettings,
   redisUrlAddress,
 } from './redisSettings.js'
+export { redisSystems } from './redisSystems.js'
