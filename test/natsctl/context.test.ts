@@ -218,11 +218,13 @@ authorization { user: me, password: s3cret }`
   t.is((await run(['context', 'save', 'prod', '--system', 'shop', '--redis', redisServer.url])).code, 0)
   t.is(dirname(path('context/prod.json')), path('context'))
 
+  // That of the context was asked.
+  const noShop = 'error: there is no system shop: nobody was ever heard of there\n'
   const named = await run(['node', 'ls', '--context', 'prod'], { NATS_URL: 'nats://127.0.0.1:1', THESEUS_SYSTEM: 'other' })
-  t.deepEqual([named.code, named.stderr], [0, 'system shop has no registered nodes\n'])
+  t.deepEqual([named.code, named.stderr], [6, noShop])
   t.is((await run(['context', 'select', 'prod'])).code, 0)
   const chosen = await run(['node', 'ls'])
-  t.deepEqual([chosen.code, chosen.stderr], [0, 'system shop has no registered nodes\n'])
+  t.deepEqual([chosen.code, chosen.stderr], [6, noShop])
   t.regex((await run(['node', 'ls'], { NATS_URL: 'nats://127.0.0.1:1' })).stderr, /can't reach NATS at nats:\/\/127\.0\.0\.1:1/)
   t.is((await run(['node', 'ls', '--nats', 'nats://127.0.0.1:1', '--context', 'prod'])).code, 1)
   const order = await run(['rollout', 'pause'])
