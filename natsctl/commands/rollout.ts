@@ -1,6 +1,7 @@
 /** `natsctl rollout`: how far the nodes have come with the versions that are installed. */
 import { type Command, Option } from 'commander'
 import type { NodeRow, Operator, Version } from 'theseus-actors'
+import { withOperator } from '../context/connection.js'
 import { durationFlag, type GlobalFlags, nameFlag, versionFlag } from '../context/flags.js'
 import { withKnownSystem } from '../context/knownSystem.js'
 import { asSignedOrder } from '../context/orders.js'
@@ -117,8 +118,10 @@ function addRewind(rollout: Command, program: Program): void {
 }
 
 function status(flags: StatusFlags): Promise<ExitCode> {
-  return withKnownSystem(flags, async (operator, system, trust) => {
-    const waits = flags.wait === true || flags.timeout !== undefined
+  const waits = flags.wait === true || flags.timeout !== undefined
+  // Whoever waits may wait for a system that has not begun.
+  const using = waits ? withOperator : withKnownSystem
+  return using(flags, async (operator, system, trust) => {
     const see = seer(operator, system, trust)
     const first = await see()
     const asked = flags.for ?? first.newest

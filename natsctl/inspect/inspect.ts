@@ -1,8 +1,8 @@
 /** `natsctl inspect`: a local page that shows a whole rollout, live or from a recording, until Ctrl-C. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { upgradeStatechartDescription } from 'theseus-actors/operator'
+import { withOperator } from '../context/connection.js'
 import type { GlobalFlags } from '../context/flags.js'
-import { withKnownSystem } from '../context/knownSystem.js'
 import { type ExitCode, exitCodes } from '../output/exitCodes.js'
 import { restrictForms } from '../output/forms.js'
 import { Interruption } from '../output/interruption.js'
@@ -53,7 +53,7 @@ async function serveFile(path: string, flags: InspectFlags, interruption: Interr
 }
 
 async function inspectLive(flags: InspectFlags, interruption: Interruption): Promise<ExitCode> {
-  return withKnownSystem(flags, async (operator, system, trust) => {
+  return withOperator(flags, async (operator, system, trust) => {
     const recording = new Recording({
       format: recordingFormat,
       system,

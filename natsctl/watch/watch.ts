@@ -23,8 +23,11 @@ export interface WatchFlags extends GlobalFlags, KeyFlags {
 }
 
 export async function watch(flags: WatchFlags): Promise<ExitCode> {
+  // Whoever waits for the end may wait for a system that has not begun.
+  const waits = flags.untilDone === true
   if (!isOnTerminal(flags)) {
-    return withKnownSystem(flags, (operator, system, trust) =>
+    const using = waits ? withOperator : withKnownSystem
+    return using(flags, (operator, system, trust) =>
       watchLines(operator, system, flags, { isOver: flags.untilDone ? isDone : undefined }, trust),
     )
   }
@@ -32,7 +35,7 @@ export async function watch(flags: WatchFlags): Promise<ExitCode> {
   return withOperator(
     flags,
     async (operator, system, trust) => {
-      await checkKnown(operator.database, system, flags)
+      if (!waits) await checkKnown(operator.database, system, flags)
       return watchScreen(operator, system, flags, trust)
     },
     upgrader,

@@ -43,6 +43,8 @@ export function isExpected(plan: Plan, fault: Fault, { service, version, isPinne
     case 'protocol':
       // A walk that leads back is refused, or the object that it comes from has been stopped meanwhile.
       if (asked.what === 'walk') return fault.code === 'protocol.call-cycle' || fault.code === 'protocol.not-here'
+      // Two nodes that wait for each other: one of them was on a walk.
+      if (fault.code === 'protocol.call-cycle') return calling.has(asked.what) && plan.habits.includes('walks')
       // Not every value can be kept.
       if ((asked.what === 'set' || asked.what === 'setLater') && (asked.change.value ?? 0) >= plainValuesCount)
         return fault.code === 'protocol.bad-arguments'

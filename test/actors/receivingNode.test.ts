@@ -43,6 +43,7 @@ function open() {
       },
       observe: ({ type, message, error }: any) => void log.push(type === 'warning' ? `${message}: ${error.message}` : type),
       calls: { incarnation: 9 },
+      callRecorder: { received: undefined },
       inspection: {
         callTimes: { add: (...seen: readonly unknown[]) => void log.push(`took ${seen.join(' ')}`) },
       },

@@ -2,7 +2,6 @@
  * A process that runs one natsctl command after the other, each with its own directory, environment and
  * output. Loading natsctl takes longer than most commands; a test file does it once.
  */
-import { hideSeed } from '../../natsctl/context/upgraderSeed.js'
 import { perform } from '../../natsctl/program.js'
 
 export interface Order {
@@ -40,7 +39,6 @@ process.on('message', async ({ args, cwd, env }: Order) => {
   }
   // A command that ends its process ends here alone.
   process.exit = ((code = 0) => end(Number(code))) as typeof process.exit
-  hideSeed()
   end(await perform(args))
 })
 const exit = process.exit.bind(process)

@@ -287,7 +287,7 @@ test('a rollout is paused, a node of it told to go, and resumed; a node is held 
   t.is((await run('explain', 'p9')).code, 6)
   t.is((await run('rollout', 'resume')).stdout, 'version 1 goes on\n')
   await until(async () => (await host.operator.database.nodes('pages'))[2]!.version === 1, 'p3 goes')
-  t.regex((await reasons())[1] ?? '', /its hold: busy/)
+  await until(async () => /its hold: busy/.test((await reasons())[1] ?? ''), 'p2 waits for the end of its hold alone')
   t.is((await run('node', 'release', 'p2')).code, 0)
   t.is((await run('rollout', 'status', '--timeout', '30s')).code, 0)
   t.regex((await run('rollout', 'retry')).stdout, /^version 1 is tried again/)
@@ -350,7 +350,7 @@ test('a call to nobody ends at once with exit code 6', async (t) => {
   t.regex(forced.stderr, /^unavailable\.no-responders: .*\n$/)
   const noServer = await natsctl(t, ['upgrade', 'ls'], { env })
   t.is(noServer.code, 6)
-  t.regex(noServer.stderr, /^unavailable\.no-responders: no upgrade server of system .* answers/)
+  t.regex(noServer.stderr, new RegExp(`^error: there is no system ${system}: nobody was ever heard of there`))
 })
 
 test('a fault is one line with its code, and exit code 1', async (t) => {
@@ -371,9 +371,8 @@ test('a system that nobody knows, or whose nodes are gone, is not done, whoever 
   const run = (...args: readonly string[]): Promise<ProcessResult> => natsctl(t, args, { env })
   for (const args of [['rollout', 'status'], ['explain']]) {
     const { code, stdout, stderr } = await run(...args)
-    t.deepEqual([code, stderr], [6, `system ${system} has no registered nodes\n`], args.join(' '))
-    t.regex(stdout, /0 of 0 nodes there(, empty)?\n$/)
-    t.notRegex(stdout, /done/)
+    t.deepEqual([code, stdout], [6, ''], args.join(' '))
+    t.regex(stderr, new RegExp(`^error: there is no system ${system}: nobody was ever heard of there`))
   }
   t.is((await run('rollout', 'status', '--timeout', '300ms')).code, 5)
   t.is((await run('rollout', 'status', '--watch', '--timeout', '300ms')).code, 5)
@@ -390,8 +389,9 @@ test('a system that nobody knows, or whose nodes are gone, is not done, whoever 
 
 test('a system without nodes is no error, but said', async (t) => {
   const { env } = t.context
+  await startSystem(t, [])
   const { code, stdout, stderr } = await natsctl(t, ['node', 'ls', '-o', 'json'], { env })
-  t.is(code, 0)
+  t.is(code, 0, stderr)
   t.is(stdout, '[]\n')
   t.is(stderr, `system ${env.THESEUS_SYSTEM} has no registered nodes\n`)
 })
