@@ -119,7 +119,7 @@ function addRewind(rollout: Command, program: Program): void {
 
 function status(flags: StatusFlags): Promise<ExitCode> {
   const waits = flags.wait === true || flags.timeout !== undefined
-  // Whoever waits may wait for a system that has not begun.
+  // A reader that waits may wait for a system that has not begun.
   const using = waits ? withOperator : withKnownSystem
   return using(flags, async (operator, system, trust) => {
     const see = seer(operator, system, trust)

@@ -23,7 +23,7 @@ export interface WatchFlags extends GlobalFlags, KeyFlags {
 }
 
 export async function watch(flags: WatchFlags): Promise<ExitCode> {
-  // Whoever waits for the end may wait for a system that has not begun.
+  // A reader that waits for the end may wait for a system that has not begun.
   const waits = flags.untilDone === true
   if (!isOnTerminal(flags)) {
     const using = waits ? withOperator : withKnownSystem

@@ -1,7 +1,4 @@
-/**
- * nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. Clients
- * know of those that they are given alone.
- */
+/** nats-servers with JetStream that form one cluster, for tests that kill, freeze and restart them. */
 import { connect } from 'nats'
 import { until } from './eventually.js'
 import { freePort } from './freePort.js'
@@ -20,6 +17,8 @@ export interface NatsCluster {
 interface ClusterOptions {
   /** 3, if left out. One alone is no cluster. */
   readonly size?: number
+  /** The servers that a client knows of: those that it is given alone, or all. */
+  readonly knows?: 'given' | 'all'
   /** A configuration file for each: permissions, limits. */
   readonly conf?: string
   /** Of a login that may use JetStream, where `conf` has logins. */
@@ -28,7 +27,7 @@ interface ClusterOptions {
 
 const jetStream = ['--jetstream', '--store_dir', 'jetstream']
 
-export async function startNatsCluster({ size = 3, conf, login }: ClusterOptions = {}): Promise<NatsCluster> {
+export async function startNatsCluster({ size = 3, conf, login, knows = 'all' }: ClusterOptions = {}): Promise<NatsCluster> {
   const ports = await Promise.all(Array.from({ length: size }, freePort))
   const routes = ports.map((port) => `nats://127.0.0.1:${port}`)
   const servers = await Promise.all(
@@ -40,7 +39,7 @@ export async function startNatsCluster({ size = 3, conf, login }: ClusterOptions
         `nats://127.0.0.1:${port}`,
         '--routes',
         routes.join(','),
-        '--no_advertise',
+        ...(knows === 'given' ? ['--no_advertise'] : []),
       ]
       return startNatsServer({
         args: [...jetStream, ...(size > 1 ? cluster : []), ...(conf === undefined ? [] : ['-c', 'nats.conf'])],

@@ -35,7 +35,7 @@ export class Shop {
   ) {}
 
   static async start(t: ExecutionContext, name: string, size: number, classes: CartsOrder['classes'] = 'carts'): Promise<Shop> {
-    const cluster = await startNatsCluster({ size })
+    const cluster = await startNatsCluster({ size, knows: 'given' })
     t.teardown(() => cluster.stop())
     const udb = await startRedisServer()
     t.teardown(() => udb.stop())
