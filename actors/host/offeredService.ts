@@ -12,6 +12,7 @@ import type { ShardLog, ShardLogs } from '../../core/ports/log.js'
 import { storeUnder } from '../../core/store/storeUnder.js'
 import { FewAtOnce } from '../base/fewAtOnce.js'
 import { StopBudget } from '../base/stopBudget.js'
+import { Underway } from '../base/underway.js'
 import type { Node } from '../node/node.js'
 import type { NodesOfHost } from '../registration/nodesOfHost.js'
 import { OwnedShard } from '../shards/ownedShard.js'
@@ -54,8 +55,9 @@ export class OfferedService {
   readonly #leaving: FewAtOnce
   /** Of each shard the copy that is written to here. */
   readonly #copies = new Map<number, ShardCopy>()
-  /** Shards that are being left to others. */
-  readonly #leavings = new Set<Promise<void>>()
+  readonly #leavings = new Underway()
+  /** A claim that is accepted after it was given up is released. */
+  readonly #claims = new Underway()
   #isSettled = false
   #isStopped = false
   /** Until a shard could be taken again. */
@@ -151,7 +153,7 @@ export class OfferedService {
       const isOthers = owner !== undefined && !this.hosts.isPromised(this.name, shard)
       const isFree = !isOthers && this.#offered !== undefined
       if (hosted.state === 'claiming' && !isFree) this.#stopClaim(shard, hosted.claim)
-      else if (hosted.state === 'elsewhere' && isFree) void this.#claim(shard)
+      else if (hosted.state === 'elsewhere' && isFree) this.#claims.add(this.#claim(shard))
     }
     this.#owners.lookOn((shard) => !['elsewhere', 'claiming'].includes((this.#hosted.get(shard) ?? elsewhere).state))
     this.#rebalance()
@@ -176,14 +178,14 @@ export class OfferedService {
     this.readiness.stop()
     const { leaveMs } = this.services.settings
     this.#promised.hurry(leaveMs * prepareShareMax)
-    const leaving: Promise<unknown>[] = [...this.#leavings].map((left) => budget.forClosing(left))
+    const leaving: Promise<unknown>[] = this.#leavings.all.map((left) => budget.forClosing(left))
     for (const [number, hosted] of this.#hosted) {
       if (hosted.state === 'claiming') this.#stopClaim(number, hosted.claim)
       else if (hosted.state === 'owned') leaving.push(this.#leave(number, hosted.shard, budget))
       else if (hosted.state === 'restoring')
         leaving.push(budget.forClosing(hosted.owned.release(this.#next(number))).finally(() => hosted.owned.end()))
     }
-    await Promise.all(leaving)
+    await Promise.all([...leaving, ...this.#claims.all.map((claim) => budget.forClosing(claim))])
     await budget.forClosing(Promise.all([...this.#logs.values()].map((log) => log.close().catch(() => {}))))
   }
 
@@ -250,7 +252,7 @@ export class OfferedService {
       const owned = new OwnedShard({ name: title, log, owner: this.me.owner }, claimed, services)
       // It was given up when it had just been accepted.
       const hosted = this.#hosted.get(number)
-      if (hosted?.state !== 'claiming' || hosted.claim !== claim) return void owned.release(null)
+      if (hosted?.state !== 'claiming' || hosted.claim !== claim) return await owned.release(null)
       owned.lost.on(() => this.#isLost(number, owned))
       this.#counter.owns(owned, claimed.isTakeOver)
       this.#moves.isBack(number, owned.term)
@@ -375,8 +377,7 @@ export class OfferedService {
   #give(number: number, to: string): boolean {
     const hosted = this.#hosted.get(number)
     if (hosted?.state !== 'owned') return false
-    const given = this.#giveWhenReady(number, hosted.shard, to).finally(() => this.#leavings.delete(given))
-    this.#leavings.add(given)
+    this.#leavings.add(this.#giveWhenReady(number, hosted.shard, to))
     return true
   }
 

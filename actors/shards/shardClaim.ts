@@ -78,6 +78,7 @@ export class ShardClaim {
   #isStopped = false
   #tries = 0
   #poked: () => void = () => {}
+  /** Of a claim that is under way. */
   #writer: LogWriter | undefined
   readonly #stopped = Promise.withResolvers<undefined>()
   #isReady = false
@@ -96,7 +97,11 @@ export class ShardClaim {
     this.#sinceMs = this.services.clock.monotonicMs()
   }
 
-  /** Resolves with undefined when it was stopped before. Throws `config.*` for a log that can't be read. */
+  /**
+   * Resolves with undefined when it was stopped before. A claim that was under way then may be accepted, and
+   * is to be released, or others would wait for its lease. It is waited for as long as that. Throws
+   * `config.*` for a log that can't be read.
+   */
   run(): Promise<Claimed | undefined> {
     return Promise.race([this.#run(), this.#stopped.promise])
   }
@@ -158,11 +163,15 @@ export class ShardClaim {
     return this.#tail
   }
 
-  /** A claim that is under way may still be accepted: then others wait for its lease. */
   stop(): void {
     this.#isStopped = true
-    this.#writer?.abandon()
-    this.#stopped.resolve(undefined)
+    const writer = this.#writer
+    if (writer === undefined) this.#stopped.resolve(undefined)
+    else
+      this.services.clock.after(this.services.settings.shardLeaseMs, () => {
+        writer.abandon()
+        this.#stopped.resolve(undefined)
+      })
   }
 
   /** Reads on. False if nobody answers: the time of watching begins anew. */
@@ -227,12 +236,15 @@ export class ShardClaim {
         lost: () => resolve(undefined),
       })
     })
+    this.#writer = undefined
     if (mark === undefined) {
+      if (this.#isStopped) this.#stopped.resolve(undefined)
       this.#sinceMs = clock.monotonicMs()
       return undefined
     }
     // Up to the claim: the one who answers reads may be behind the one who took it.
-    while (this.#tail.end.number < mark.end.number) if (!(await this.#look())) await sleep(clock, settings.backoffMs)
+    while (!this.#isStopped && this.#tail.end.number < mark.end.number)
+      if (!(await this.#look())) await sleep(clock, settings.backoffMs)
     return { tail: this.#tail, copy: this.copy, mark, sent, isTakeOver }
   }
 

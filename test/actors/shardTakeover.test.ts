@@ -219,6 +219,23 @@ test('H9: a host that stops while it restores a shard releases it', async (t) =>
   t.true(system.clock.now() - stopped < 6_000, `${system.clock.now() - stopped}`)
 })
 
+test('H9: a host that stops while its claim is under way releases the shard: others do not wait for a lease', async (t) => {
+  const system = await TestSystem.start(t)
+  const a = await system.host('a')
+  let claims = 0
+  for (let shard = 0; shard < 8; shard++)
+    system.shardLogs.shard('cart', shard).log.fate = ({ writer }) =>
+      writer === 'a' && ++claims > 0 ? { answerAfterMs: 1_500 } : 'deliver'
+  await a.offer(CartV1)
+  await until(() => claims > 0, 'a claims shards')
+  await a.stop()
+  const stopped = system.clock.now()
+  const b = await system.host('b')
+  await b.offer(CartV1)
+  await allOwned([b])
+  t.true(system.clock.now() - stopped < 6_000, `${system.clock.now() - stopped}`)
+})
+
 test('a service is offered once, even at one moment', async (t) => {
   const system = await TestSystem.start(t)
   const a = await system.host('a')
